@@ -1,0 +1,70 @@
+//! What a kind of server has to say for itself; everything about *when* is the supervisor's.
+
+use crate::Class;
+use async_trait::async_trait;
+
+/// Who brings a lost connection back. Exactly one of the two does, never both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// The supervisor: it closes the lost client and calls [`Backend::connect`] until one is there.
+    Supervisor,
+    /// The driver: the client heals by itself, so the supervisor keeps it and pings it until it
+    /// answers. For drivers that pool and fail over on their own, as MongoDB's does.
+    Driver,
+}
+
+/// How to connect to one kind of server, ask it for a sign of life, say goodbye to it, and read
+/// its errors.
+///
+/// A backend does *not* decide when any of this happens, how often it is tried or how long it may
+/// take: each method is one attempt, and the supervisor bounds it. Each method may be dropped at
+/// any await (a limit ran out, or the resource was closed) and must then leave nothing behind.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// The system's name in OpenTelemetry's conventions: `mongodb`, `rabbitmq`, `clickhouse`,
+    /// `redis`.
+    const SYSTEM: &'static str;
+
+    /// Who brings a lost connection back. Default: the supervisor.
+    const RECOVERY: Recovery = Recovery::Supervisor;
+
+    /// What a lease gives: the driver's own client, cheap to clone.
+    type Client: Clone + Send + Sync + 'static;
+
+    /// The driver's own error, so that `?` works inside [`Resource::run`](crate::Resource::run).
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Where the server is: `host:port/namespace`, without user, password or options.
+    fn address(&self) -> &str;
+
+    /// Makes one attempt to connect, and restores what the session needs (login, database,
+    /// topology, quality of service).
+    ///
+    /// # Errors
+    /// The driver's error; [`Backend::classify`] says what it means.
+    async fn connect(&self) -> Result<Self::Client, Self::Error>;
+
+    /// Makes one real round trip to the server.
+    ///
+    /// # Errors
+    /// The driver's error, also where the server answers that it can't serve.
+    async fn ping(&self, client: &Self::Client) -> Result<(), Self::Error>;
+
+    /// Says goodbye, so that the server and the driver free what they hold for this client.
+    ///
+    /// Also called for a client whose connection is already gone; that is not an error.
+    ///
+    /// # Errors
+    /// The driver's error where the goodbye was not heard. The client is dropped all the same.
+    async fn close(&self, client: Self::Client) -> Result<(), Self::Error>;
+
+    /// Resolves when the driver itself says that the connection is gone. Default: never, for
+    /// drivers that only notice with the next call.
+    async fn lost(&self, client: &Self::Client) -> Self::Error {
+        let _ = client;
+        std::future::pending().await
+    }
+
+    /// Says what an error means: its kind, and whether the operation can have been applied.
+    fn classify(error: &Self::Error) -> Class;
+}

@@ -1,0 +1,295 @@
+//! The one error of the library: what kind, what it means for the data, and where it came from.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// This library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as far as a caller would act on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Something that was given is wrong: a key, a URL, a type. Trying again can't help.
+    Config,
+    /// The server can't be reached, or the connection broke.
+    Connect,
+    /// The server refuses who we are or what we may do.
+    Auth,
+    /// A limit ran out.
+    Timeout,
+    /// The server (or a bound of ours) says: too much at the moment.
+    Overloaded,
+    /// The resource is closed or closing.
+    Closed,
+    /// The server understood and refused the operation itself.
+    Operation,
+}
+
+impl ErrorKind {
+    /// Every kind, for tables and tests.
+    pub const ALL: [Self; 7] = [
+        Self::Config,
+        Self::Connect,
+        Self::Auth,
+        Self::Timeout,
+        Self::Overloaded,
+        Self::Closed,
+        Self::Operation,
+    ];
+
+    /// The word used for OpenTelemetry's `error.type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Connect => "connect",
+            Self::Auth => "auth",
+            Self::Timeout => "timeout",
+            Self::Overloaded => "overloaded",
+            Self::Closed => "closed",
+            Self::Operation => "operation",
+        }
+    }
+
+    /// Whether the same attempt may succeed a moment later: connection, time limit, overload.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Connect | Self::Timeout | Self::Overloaded)
+    }
+
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Config => "correct the configuration",
+            Self::Connect => {
+                "check that the server is up, and its address, port and TLS; a lost one is retried"
+            }
+            Self::Auth => "check the user, the password and the user's rights",
+            Self::Timeout => "check whether the server is frozen or overloaded, or raise the limit",
+            Self::Overloaded => "send less at once, or raise the bound",
+            Self::Closed => "the resource is shut down; make a new one to connect again",
+            Self::Operation => "correct the operation",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whether a failed operation can have changed anything on the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It certainly was not applied: it never left, or the server refused it.
+    NotApplied,
+    /// It may have been applied: the answer was lost, or came too late.
+    Unknown,
+}
+
+/// What [`Backend::classify`](crate::Backend::classify) says of a driver's error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Class {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// Whether the operation can have been applied.
+    pub outcome: Outcome,
+}
+
+impl Class {
+    /// An error of an operation that certainly had no effect.
+    #[must_use]
+    pub const fn not_applied(kind: ErrorKind) -> Self {
+        Self { kind, outcome: Outcome::NotApplied }
+    }
+
+    /// An error of an operation that may have had its effect.
+    #[must_use]
+    pub const fn unknown(kind: ErrorKind) -> Self {
+        Self { kind, outcome: Outcome::Unknown }
+    }
+}
+
+/// An error of a resource. Cheap to clone, so that every waiter can be told the same cause.
+///
+/// Its `Display` is one line that names the resource, what was being done, the cause and the
+/// remedy; no secret is in it. The driver's own error, where there is one, is its
+/// [`source`](std::error::Error::source) and can be downcast.
+#[derive(Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Debug, thiserror::Error)]
+#[error("resource `{resource}`: {message}; {}", class.kind.remedy())]
+struct Inner {
+    class: Class,
+    resource: Arc<str>,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    spent: bool,
+}
+
+impl Error {
+    /// An error of `resource`; `message` says what was tried and why it failed, in lower case and
+    /// with no value that came from a user's configuration.
+    ///
+    /// Its outcome is [`Outcome::NotApplied`] unless told otherwise.
+    pub fn new(kind: ErrorKind, resource: impl Into<Arc<str>>, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
+            class: Class::not_applied(kind),
+            resource: resource.into(),
+            message: message.into(),
+            source: None,
+            spent: false,
+        }))
+    }
+
+    /// A configuration error.
+    pub fn config(resource: impl Into<Arc<str>>, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, resource, message)
+    }
+
+    /// A driver's error, met while `doing` something (`"connecting to redis at localhost:6379"`).
+    pub fn from_driver<E>(
+        class: Class,
+        resource: impl Into<Arc<str>>,
+        doing: impl fmt::Display,
+        error: E,
+    ) -> Self
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        Self(Arc::new(Inner {
+            class,
+            resource: resource.into(),
+            message: format!("{doing}: {error}"),
+            source: Some(Box::new(error)),
+            spent: false,
+        }))
+    }
+
+    /// The same error with another outcome.
+    #[must_use]
+    pub fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.edit(|inner| inner.class.outcome = outcome);
+        self
+    }
+
+    /// The same error, marked as one that retries were already spent on: nobody retries it again,
+    /// so that nested loops don't multiply.
+    #[must_use]
+    pub fn spent(mut self) -> Self {
+        self.edit(|inner| inner.spent = true);
+        self
+    }
+
+    /// Changes a fresh error in place, and a shared one by making one that refers to it.
+    fn edit(&mut self, change: impl FnOnce(&mut Inner)) {
+        if Arc::get_mut(&mut self.0).is_none() {
+            self.0 = Arc::new(Inner {
+                class: self.0.class,
+                resource: Arc::clone(&self.0.resource),
+                message: self.0.message.clone(),
+                source: Some(Box::new(self.clone())),
+                spent: self.0.spent,
+            });
+        }
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            change(inner);
+        }
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.class.kind
+    }
+
+    /// Whether the operation can have been applied.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.0.class.outcome
+    }
+
+    /// The resource's name.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        &self.0.resource
+    }
+
+    /// What was tried and why it failed, without the resource's name and the remedy.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Whether trying again is both safe and may help: the kind is transient, the operation was
+    /// not applied, and retries were not already spent on it.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.kind().is_transient() && self.outcome() == Outcome::NotApplied && !self.is_spent()
+    }
+
+    /// Whether retries were already spent on it.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.0.spent
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { class, resource, message, source, spent } = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", &class.kind)
+            .field("outcome", &class.outcome)
+            .field("resource", resource)
+            .field("message", message)
+            // The driver's Display, not its Debug: drivers put whole option structs into Debug.
+            .field("source", &source.as_ref().map(ToString::to_string))
+            .field("spent", spent)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn display_names_resource_cause_and_remedy() {
+        let error = Error::from_driver(
+            Class::not_applied(ErrorKind::Connect),
+            "orders",
+            "connecting to redis at localhost:6379",
+            std::io::Error::other("refused"),
+        );
+        let text = error.to_string();
+        assert!(
+            text.starts_with("resource `orders`: connecting to redis at localhost:6379: refused; ")
+        );
+        assert!(text.contains("check that the server is up"), "{text}");
+        assert!(error.source().unwrap().downcast_ref::<std::io::Error>().is_some());
+    }
+
+    #[test]
+    fn only_transient_unapplied_unspent_errors_are_retryable() {
+        for kind in ErrorKind::ALL {
+            let error = Error::new(kind, "r", "m");
+            assert_eq!(error.is_retryable(), kind.is_transient(), "{kind}");
+            assert!(!error.clone().with_outcome(Outcome::Unknown).is_retryable(), "{kind}");
+            assert!(!error.spent().is_retryable(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn editing_a_shared_error_leaves_the_other_as_it_was() {
+        let first = Error::new(ErrorKind::Timeout, "r", "m");
+        let second = first.clone().spent();
+        assert!(!first.is_spent());
+        assert!(second.is_spent());
+        assert_eq!(second.kind(), ErrorKind::Timeout);
+    }
+}

@@ -1,0 +1,48 @@
+//! Real servers for tests, demos and benchmarks, and the faults to break them with.
+//!
+//! A [`Server`] is one real MongoDB, RabbitMQ, ClickHouse or Redis on a loopback port. It can be
+//! stopped, killed, frozen, thawed and started again with its port and its data kept, and nothing
+//! of it stays behind: not even when the process that started it is killed with signal 9.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), qa_servers::Error> {
+//! use qa_servers::{Server, System};
+//!
+//! let redis = Server::start(System::Redis).await?;
+//! println!("connect to {}", redis.url());
+//! redis.kill().await?;
+//! redis.start_again().await?; // same port, same data, ready for a login
+//! redis.remove().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where a server comes from
+//!
+//! [`Server::start`] takes the first of these that works, and says what it tried if none does:
+//!
+//! 1. the URL in `QA_TEST_MONGO_URL`, `QA_TEST_RABBITMQ_URL`, `QA_TEST_CLICKHOUSE_URL` or
+//!    `QA_TEST_REDIS_URL` ([`Provider::External`]; it cannot be broken);
+//! 2. a container, when a Docker engine answers ([`Provider::Container`]);
+//! 3. a process of this machine ([`Provider::Process`]), from what `scripts/install-servers.sh`
+//!    installs.
+//!
+//! `QA_TEST_PROVIDER=container` or `=process` forces one.
+
+mod address;
+mod environment;
+mod error;
+mod options;
+mod process;
+mod provider;
+mod ready;
+mod secret;
+mod server;
+mod speak;
+mod system;
+
+pub use error::Error;
+pub use options::Options;
+pub use provider::Provider;
+pub use server::Server;
+pub use system::System;
