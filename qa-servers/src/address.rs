@@ -47,9 +47,11 @@ impl Address {
         let Some(url) = variable(system.url_variable()) else {
             return Ok(None);
         };
-        Self::parse(system, &url)
-            .map(Some)
-            .map_err(|reason| Error::Url { variable: system.url_variable(), system, reason })
+        Self::parse(system, &url).map(Some).map_err(|reason| Error::Url {
+            variable: system.url_variable(),
+            system,
+            reason,
+        })
     }
 
     /// Reads a URL by hand: no URL parser knows MongoDB's lists of hosts.

@@ -31,7 +31,8 @@ pub(crate) fn servers_dir() -> PathBuf {
 /// The first of the programs `names` that is in a directory of `PATH` or in `also`.
 pub(crate) fn program(names: &[&str], also: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let dirs: Vec<PathBuf> = env::split_paths(&path).chain(also.iter().map(PathBuf::from)).collect();
+    let dirs: Vec<PathBuf> =
+        env::split_paths(&path).chain(also.iter().map(PathBuf::from)).collect();
     names
         .iter()
         .flat_map(|name| dirs.iter().map(move |dir| dir.join(name)))

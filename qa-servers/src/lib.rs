@@ -39,7 +39,9 @@ mod ready;
 mod secret;
 mod server;
 mod speak;
+mod start;
 mod system;
+mod vhost;
 
 pub use error::Error;
 pub use options::Options;

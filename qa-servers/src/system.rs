@@ -21,12 +21,8 @@ pub enum System {
 
 impl System {
     /// All four, in the order in which a reader meets them.
-    pub const ALL: [System; 4] = [
-        System::MongoDb,
-        System::RabbitMq,
-        System::ClickHouse,
-        System::Redis,
-    ];
+    pub const ALL: [System; 4] =
+        [System::MongoDb, System::RabbitMq, System::ClickHouse, System::Redis];
 
     /// The name as it is written in messages and parsed by [`FromStr`].
     #[must_use]
@@ -70,14 +66,13 @@ impl FromStr for System {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        System::ALL
-            .into_iter()
-            .find(|system| system.name() == name)
-            .ok_or_else(|| Error::UnknownName {
+        System::ALL.into_iter().find(|system| system.name() == name).ok_or_else(|| {
+            Error::UnknownName {
                 what: "system",
                 name: name.to_owned(),
                 known: "mongodb, rabbitmq, clickhouse, redis",
-            })
+            }
+        })
     }
 }
 

@@ -1,0 +1,70 @@
+//! ClickHouse: the engine of the `chdb-core` wheel, which holds the server's HTTP listener.
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::ports::free_port;
+use super::recipe::{Recipe, make_home, not_installed, write};
+use crate::address::Address;
+use crate::secret::hex;
+use crate::{Error, System, environment};
+
+/// Loads the wheel's engine and runs its listener until it is told to end.
+pub(crate) const LAUNCHER: &str = include_str!("chdb.py");
+
+pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
+    let installed = environment::servers_dir().join("clickhouse");
+    let (python, engine) = (installed.join("python3"), installed.join("chdb/_chdb.abi3.so"));
+    if !python.is_file() || !engine.is_file() {
+        return Err(not_installed(System::ClickHouse, "the chdb-core wheel"));
+    }
+    let address = Address::local(System::ClickHouse, free_port()?, None)?;
+    make_home(&home.join("data"))?;
+    write(&home.join("config.xml"), &configuration(home, address.port))?;
+    write(&home.join("users.xml"), &users(&address))?;
+    let launcher = home.join("launcher.py");
+    write(&launcher, LAUNCHER)?;
+    let recipe = Recipe {
+        program: python,
+        arguments: vec!["-S".into(), "-E".into(), launcher.into(), home.into(), engine.into()],
+        variables: Vec::new(),
+        main: "clickhouse",
+        log: home.join("server.log"),
+    };
+    Ok((recipe, address))
+}
+
+fn configuration(home: &Path, port: u16) -> String {
+    let home = home.display();
+    format!(
+        "<clickhouse>\n\
+         <logger><level>information</level><console>1</console></logger>\n\
+         <path>{home}/data/</path>\n\
+         <http_port>{port}</http_port><listen_host>127.0.0.1</listen_host>\n\
+         <user_directories><users_xml><path>{home}/users.xml</path></users_xml></user_directories>\n\
+         <max_server_memory_usage>2000000000</max_server_memory_usage>\n\
+         <mark_cache_size>67108864</mark_cache_size>\n\
+         <shutdown_wait_unfinished>2</shutdown_wait_unfinished>\n\
+         <query_log><database>system</database><table>query_log</table>\
+         <flush_interval_milliseconds>500</flush_interval_milliseconds></query_log>\n\
+         </clickhouse>\n"
+    )
+}
+
+/// `default` belongs to the session of the engine itself, which has no password and comes from
+/// inside; everyone else is the application's user.
+fn users(address: &Address) -> String {
+    let password = hex(&Sha256::digest(address.password.as_bytes()));
+    let user = &address.user;
+    let rest = "<networks><ip>127.0.0.1</ip><ip>::1</ip></networks>\
+                <profile>default</profile><quota>default</quota>\
+                <access_management>1</access_management>";
+    format!(
+        "<clickhouse>\n<profiles><default><log_queries>1</log_queries></default></profiles>\n\
+         <quotas><default/></quotas>\n<users>\n\
+         <default><password/>{rest}</default>\n\
+         <{user}><password_sha256_hex>{password}</password_sha256_hex>{rest}</{user}>\n\
+         </users>\n</clickhouse>\n"
+    )
+}

@@ -1,0 +1,172 @@
+//! A server that is a process of this machine.
+
+mod chdb;
+mod mongod;
+mod ports;
+mod rabbitmq;
+mod recipe;
+mod redis_server;
+mod spawn;
+mod tree;
+mod watchdog;
+
+use std::path::PathBuf;
+use std::process::Child;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use self::recipe::Recipe;
+use self::tree::Tree;
+use self::watchdog::Watchdog;
+use crate::address::Address;
+use crate::ready::{self, Alive};
+use crate::secret::random_hex;
+use crate::{Error, System};
+
+/// How long a graceful stop may take before it is forced. RabbitMQ with its management plugin
+/// needs six seconds.
+const STOP_LIMIT: Duration = Duration::from_secs(40);
+/// How often a process is looked at that is about to end.
+const POLL: Duration = Duration::from_millis(2);
+
+/// One server, running or not, with its directory.
+#[derive(Debug)]
+pub(crate) struct Process {
+    system: System,
+    home: PathBuf,
+    recipe: Recipe,
+    tree: Tree,
+    child: Option<Child>,
+    watchdog: Watchdog,
+}
+
+impl Process {
+    /// Starts a new server and waits until it lets a client log in.
+    pub(crate) async fn start(system: System) -> Result<(Self, Address), Error> {
+        match Self::start_once(system).await {
+            // Someone took one of the ports between our look and the server's bind.
+            Err(Error::Start { log, .. }) if recipe::says_port_is_taken(&log) => {
+                Self::start_once(system).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn start_once(system: System) -> Result<(Self, Address), Error> {
+        let name = format!("qa-{system}-{}", random_hex(8)?);
+        let home = std::env::temp_dir().join(name);
+        // The watchdog is there before the directory is, so that there is nothing to leave behind.
+        let watchdog = Watchdog::of_directory(&home)?;
+        recipe::make_home(&home)?;
+        let (recipe, address) = Recipe::prepare(system, &home)?;
+        let tree = Tree::new(&home);
+        let mut process = Self { system, home, recipe, tree, child: None, watchdog };
+        process.spawn()?;
+        let ready = ready::first_time(&address, system.start_limit(), &mut process).await;
+        ready.map_err(|error| process.with_log(error, &address))?;
+        Ok((process, address))
+    }
+
+    /// Starts the server again with its directory and its ports, without waiting for it.
+    pub(crate) fn spawn(&mut self) -> Result<(), Error> {
+        if self.running() {
+            return Ok(());
+        }
+        self.child = Some(spawn::spawn(&self.recipe, &self.home)?);
+        Ok(())
+    }
+
+    /// Asks the server to end and waits until all of it has. After 40 seconds it is killed.
+    pub(crate) async fn stop(&mut self) -> Result<(), Error> {
+        self.tree.thaw();
+        if self.running() {
+            self.tree.terminate(self.recipe.main);
+        }
+        let deadline = Instant::now() + STOP_LIMIT;
+        while self.running() {
+            if Instant::now() >= deadline {
+                self.kill().await?;
+                let reason = format!("it did not end within {STOP_LIMIT:?}, so it was killed");
+                return Err(Error::Refused { system: self.system, what: "stop", reason });
+            }
+            sleep(POLL).await;
+        }
+        // What outlives the main process by design, such as Erlang's epmd.
+        self.kill().await
+    }
+
+    /// Kills every process of the server with signal 9 and waits until the kernel has let go of
+    /// their ports and files.
+    pub(crate) async fn kill(&mut self) -> Result<(), Error> {
+        let deadline = Instant::now() + STOP_LIMIT;
+        while !self.tree.kill() || self.running() {
+            if Instant::now() >= deadline {
+                let reason = "its processes survive signal 9".to_owned();
+                return Err(Error::Refused { system: self.system, what: "be killed", reason });
+            }
+            sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Stops every process of the server where it stands.
+    pub(crate) fn freeze(&mut self) {
+        self.tree.freeze();
+    }
+
+    /// Lets them go on.
+    pub(crate) fn thaw(&mut self) {
+        self.tree.thaw();
+    }
+
+    /// The main process's id while it runs.
+    pub(crate) fn pid(&mut self) -> Option<u32> {
+        if self.running() { self.child.as_ref().map(Child::id) } else { None }
+    }
+
+    /// Whether the main process runs. Takes its exit from the kernel if it does not.
+    fn running(&mut self) -> bool {
+        let Some(child) = &mut self.child else {
+            return false;
+        };
+        if matches!(child.try_wait(), Ok(None)) {
+            return true;
+        }
+        self.child = None;
+        false
+    }
+
+    /// Adds the last lines of the log to an error of the start.
+    pub(crate) fn with_log(&self, error: Error, address: &Address) -> Error {
+        let log = address.redact(&self.recipe.last_lines());
+        match error {
+            Error::Start { system, reason, .. } => Error::Start { system, reason, log },
+            Error::NotReady { system, limit, reason, .. } => {
+                let reason = format!("no login within {limit:?}: {reason}");
+                Error::Start { system, reason, log }
+            }
+            other => other,
+        }
+    }
+}
+
+impl Alive for Process {
+    async fn ended(&mut self) -> Option<String> {
+        if self.running() { None } else { Some("its process ended".to_owned()) }
+    }
+}
+
+impl Drop for Process {
+    /// Kills the server and removes its directory; what fails here the watchdog does.
+    fn drop(&mut self) {
+        let deadline = std::time::Instant::now() + Duration::from_secs(5);
+        while (!self.tree.kill() || self.running()) && std::time::Instant::now() < deadline {
+            std::thread::sleep(POLL);
+        }
+        let removed = std::fs::remove_dir_all(&self.home);
+        if removed.is_ok() && !self.running() {
+            self.watchdog.dismiss();
+        }
+    }
+}

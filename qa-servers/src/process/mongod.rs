@@ -1,0 +1,56 @@
+//! MongoDB: `mongod` as a replica set of one.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::ports::free_port;
+use super::recipe::{Recipe, make_home, not_installed, write};
+use crate::address::Address;
+use crate::{Error, System, environment};
+
+pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
+    let installed = environment::servers_dir().join("bin/mongod");
+    let program = Some(installed)
+        .filter(|file| file.is_file())
+        .or_else(|| environment::program(&["mongod"], &[]))
+        .ok_or_else(|| not_installed(System::MongoDb, "mongod"))?;
+    let address = Address::local(System::MongoDb, free_port()?, None)?;
+    let (data, key) = (home.join("data"), home.join("key"));
+    make_home(&data)?;
+    write(&key, &address.key)?;
+
+    let mut arguments: Vec<OsString> = vec!["--dbpath".into(), data.into()];
+    arguments.extend(["--keyFile".into(), key.into()]);
+    arguments.extend(["--bind_ip".into(), "127.0.0.1".into(), "--nounixsocket".into()]);
+    arguments.extend(common(address.port).into_iter().map(OsString::from));
+    let recipe = Recipe {
+        program,
+        arguments,
+        variables: Vec::new(),
+        main: "mongod",
+        log: home.join("server.log"),
+    };
+    Ok((recipe, address))
+}
+
+/// What a process and a container have in common: a small server that is quick to start, to log
+/// in to and to stop. The journal's files are small because three of 100 MB are written at once.
+pub(crate) fn common(port: u16) -> Vec<String> {
+    let words = [
+        "--port",
+        &port.to_string(),
+        "--replSet",
+        "rs0",
+        "--wiredTigerCacheSizeGB",
+        "0.25",
+        "--wiredTigerEngineConfigString",
+        "log=(file_max=8MB,prealloc=false)",
+        "--setParameter",
+        "diagnosticDataCollectionEnabled=false",
+        "--setParameter",
+        "shutdownTimeoutMillisForSignaledShutdown=200",
+        "--setParameter",
+        "scramSHA256IterationCount=5000",
+    ];
+    words.map(str::to_owned).to_vec()
+}

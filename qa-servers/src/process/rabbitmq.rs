@@ -1,0 +1,97 @@
+//! RabbitMQ: the package manager's server with an epmd, a cookie and directories of its own.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::ports::free_port;
+use super::recipe::{Recipe, make_home, not_installed, write};
+use crate::address::Address;
+use crate::secret::random_hex;
+use crate::{Error, System, environment};
+
+/// Starts epmd as a child, not as the daemon that Erlang would leave behind, and then the server
+/// in place of the shell. `-start_epmd false` keeps every Erlang of ours from starting another.
+const LAUNCH: &str = r#"
+epmd -port "$ERL_EPMD_PORT" -address 127.0.0.1 &
+until epmd -port "$ERL_EPMD_PORT" -names >/dev/null 2>&1; do
+    kill -0 $! || { echo "epmd ended: address already in use?"; exit 1; }
+    sleep 0.01
+done
+exec "$1"
+"#;
+
+/// One scheduler that never spins: an idle server costs next to nothing, and two cores suffice.
+const ERLANG: &str = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none \
+                      -kernel inet_dist_use_interface {127,0,0,1}";
+
+pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
+    let server = find_server().ok_or_else(|| not_installed(System::RabbitMq, "rabbitmq-server"))?;
+    let address = Address::local(System::RabbitMq, free_port()?, Some(free_port()?))?;
+    write(&home.join("rabbitmq.conf"), &configuration(&address))?;
+    write(&home.join("enabled_plugins"), "[rabbitmq_management].")?;
+    make_home(&home.join("user"))?;
+    write(&home.join("user/.erlang.cookie"), &random_hex(16)?)?;
+    let recipe = Recipe {
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".into(), LAUNCH.into(), "rabbitmq".into(), server.into()],
+        variables: variables(home, address.port)?,
+        main: "beam.smp",
+        log: home.join("server.log"),
+    };
+    Ok((recipe, address))
+}
+
+/// The upstream script: Debian's wrapper on the `PATH` changes the user and moves the logs.
+fn find_server() -> Option<PathBuf> {
+    let own = environment::variable("RABBITMQ_HOME").map(|home| Path::new(&home).join("sbin"));
+    own.into_iter()
+        .chain(["/usr/lib/rabbitmq/bin".into(), "/opt/rabbitmq/sbin".into()])
+        .map(|dir: PathBuf| dir.join("rabbitmq-server"))
+        .find(|file| file.is_file())
+}
+
+fn configuration(address: &Address) -> String {
+    let Address { port, management, user, password, .. } = address;
+    let management = management.unwrap_or_default();
+    format!(
+        "listeners.tcp.1 = 127.0.0.1:{port}\n\
+         management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n{}",
+        common(user, password)
+    )
+}
+
+/// What a process and a container have in common. The numbers of the memory and disk alarms are
+/// absolute, so that a small machine raises none.
+pub(crate) fn common(user: &str, password: &str) -> String {
+    format!(
+        "default_user = {user}\ndefault_pass = {password}\n\
+         default_permissions.configure = .*\ndefault_permissions.read = .*\n\
+         default_permissions.write = .*\ndefault_user_tags.administrator = true\n\
+         loopback_users = none\nvm_memory_high_watermark.absolute = 1GB\n\
+         disk_free_limit.absolute = 50MB\nlog.console = true\nlog.file = false\n"
+    )
+}
+
+fn variables(home: &Path, port: u16) -> Result<Vec<(&'static str, OsString)>, Error> {
+    let dir = |name: &str| home.join(name).into_os_string();
+    let number = |port: u16| OsString::from(port.to_string());
+    Ok(vec![
+        ("HOME", dir("user")),
+        ("ERL_EPMD_PORT", number(free_port()?)),
+        ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
+        ("ERL_ZFLAGS", "-start_epmd false".into()),
+        ("RABBITMQ_NODENAME", format!("qa{port}@localhost").into()),
+        ("RABBITMQ_NODE_PORT", number(port)),
+        ("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1".into()),
+        ("RABBITMQ_DIST_PORT", number(free_port()?)),
+        ("RABBITMQ_CONF_ENV_FILE", "/dev/null".into()),
+        ("RABBITMQ_CONFIG_FILE", dir("rabbitmq")),
+        ("RABBITMQ_ADVANCED_CONFIG_FILE", dir("advanced")),
+        ("RABBITMQ_ENABLED_PLUGINS_FILE", dir("enabled_plugins")),
+        ("RABBITMQ_MNESIA_BASE", dir("mnesia")),
+        ("RABBITMQ_LOG_BASE", dir("log")),
+        ("RABBITMQ_GENERATED_CONFIG_DIR", dir("generated")),
+        ("RABBITMQ_PID_FILE", dir("pid")),
+        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG.into()),
+    ])
+}

@@ -1,0 +1,79 @@
+//! How each server is started here.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{chdb, mongod, rabbitmq, redis_server};
+use crate::address::Address;
+use crate::{Error, System};
+
+/// How many lines of its log an error shows.
+const LINES: usize = 15;
+
+/// A program to run, with all that it needs already on disk.
+#[derive(Debug)]
+pub(super) struct Recipe {
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) variables: Vec<(&'static str, OsString)>,
+    /// The kernel's name of the process that a graceful stop signals.
+    pub(super) main: &'static str,
+    /// Where its output goes.
+    pub(super) log: PathBuf,
+}
+
+impl Recipe {
+    /// Chooses ports and writes the configuration into `home`.
+    pub(super) fn prepare(system: System, home: &Path) -> Result<(Self, Address), Error> {
+        match system {
+            System::MongoDb => mongod::prepare(home),
+            System::RabbitMq => rabbitmq::prepare(home),
+            System::ClickHouse => chdb::prepare(home),
+            System::Redis => redis_server::prepare(home),
+        }
+    }
+
+    /// The end of the log, for an error.
+    pub(super) fn last_lines(&self) -> String {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
+    }
+}
+
+/// Whether a log says that a port of the server was not free.
+pub(super) fn says_port_is_taken(log: &str) -> bool {
+    let log = log.to_lowercase();
+    ["address already in use", "eaddrinuse", "in use by another"]
+        .iter()
+        .any(|text| log.contains(text))
+}
+
+/// Makes a directory for our eyes only.
+pub(super) fn make_home(path: &Path) -> Result<(), Error> {
+    DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .map_err(Error::io(format!("make {}", path.display())))
+}
+
+/// Writes a file for our eyes only.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o400)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(Error::io(format!("write {}", path.display())))
+}
+
+/// The error of a server that is not installed.
+pub(super) fn not_installed(system: System, what: &str) -> Error {
+    let reason = format!("{what} is not installed: run scripts/install-servers.sh");
+    Error::Start { system, reason, log: String::new() }
+}

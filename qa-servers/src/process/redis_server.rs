@@ -1,0 +1,35 @@
+//! Redis (or Valkey): `redis-server` from the package manager.
+
+use std::path::Path;
+
+use super::ports::free_port;
+use super::recipe::{Recipe, not_installed, write};
+use crate::address::Address;
+use crate::{Error, System, environment};
+
+/// Every write is on disk before it is confirmed. `DEBUG` is on, for faults that only it makes.
+fn configuration(address: &Address, home: &str) -> String {
+    let Address { port, user, password, .. } = address;
+    format!(
+        "bind 127.0.0.1\nport {port}\ndir \"{home}\"\ndaemonize no\n\
+         appendonly yes\nappendfsync always\nsave \"\"\nenable-debug-command local\nset-proc-title no\n\
+         requirepass {password}\nuser {user} on >{password} ~* &* +@all\n"
+    )
+}
+
+pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
+    let program = environment::program(&["redis-server", "valkey-server"], &["/usr/bin"])
+        .ok_or_else(|| not_installed(System::Redis, "redis-server"))?;
+    let address = Address::local(System::Redis, free_port()?, None)?;
+    let file = home.join("redis.conf");
+    write(&file, &configuration(&address, &home.display().to_string()))?;
+    let main = if program.ends_with("valkey-server") { "valkey-server" } else { "redis-server" };
+    let recipe = Recipe {
+        program,
+        arguments: vec![file.into()],
+        variables: Vec::new(),
+        main,
+        log: home.join("server.log"),
+    };
+    Ok((recipe, address))
+}

@@ -1,0 +1,331 @@
+//! The one type.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::address::Address;
+use crate::process::Process;
+use crate::ready::{self, Alive};
+use crate::{Error, Options, Provider, System, start, vhost};
+
+/// A real server, with the faults to break it.
+///
+/// It can be shared: every method but [`remove`](Server::remove) takes `&self`. It works from any
+/// tokio runtime, also from several one after the other. When it is dropped, the server is killed
+/// and its data removed; when the program ends without that, a watchdog does it.
+pub struct Server {
+    address: Address,
+    host: Host,
+}
+
+/// What runs the server.
+pub(crate) enum Host {
+    External,
+    Process(Mutex<Process>),
+}
+
+impl Server {
+    /// Gets a server from the first provider that works, and waits until it lets a client log in.
+    ///
+    /// A start takes below a second for Redis and ClickHouse, one or two for MongoDB, and 5 to 20
+    /// for RabbitMQ.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoServer`] says what was tried and why each failed; [`Error::Url`] and
+    /// [`Error::NotReady`] are about a server that the environment names.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, what was started is removed.
+    pub async fn start(system: System) -> Result<Self, Error> {
+        Self::start_with(system, Options::default()).await
+    }
+
+    /// Like [`start`](Server::start), but never takes a server from the environment: for one that
+    /// the caller means to break.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Server::start).
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, what was started is removed.
+    pub async fn start_owned(system: System) -> Result<Self, Error> {
+        let options = Options { owned: true, ..Options::default() };
+        Self::start_with(system, options).await
+    }
+
+    /// Like [`start`](Server::start), with choices.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Server::start).
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, what was started is removed.
+    pub async fn start_with(system: System, options: Options) -> Result<Self, Error> {
+        let (address, host) = start::start(system, options).await?;
+        Ok(Self { address, host })
+    }
+
+    /// Which system it is.
+    #[must_use]
+    pub fn system(&self) -> System {
+        self.address.system
+    }
+
+    /// How it was got.
+    #[must_use]
+    pub fn provider(&self) -> Provider {
+        match self.host {
+            Host::External => Provider::External,
+            Host::Process(_) => Provider::Process,
+        }
+    }
+
+    /// The URL that a client connects to, **with the password** of a user that may do everything.
+    ///
+    /// `mongodb://…/?authSource=admin&directConnection=true`, `amqp://…/%2F`,
+    /// `clickhouse://…/default` (the HTTP port) or `redis://…/0`. An external server's URL is
+    /// given as it was found.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.address.url()
+    }
+
+    /// The host: `127.0.0.1`, save for an external server.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.address.host
+    }
+
+    /// The port that clients use. It stays the same over every stop and start.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port
+    }
+
+    /// The user of the URL.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.address.user
+    }
+
+    /// The password of the URL.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.address.password
+    }
+
+    /// The port of RabbitMQ's management plugin (HTTP, same user); `None` for the others.
+    #[must_use]
+    pub fn management_port(&self) -> Option<u16> {
+        self.address.management
+    }
+
+    /// The id of the server's main process while it runs; `None` unless the provider is
+    /// [`Provider::Process`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn pid(&self) -> Option<u32> {
+        match &self.host {
+            Host::Process(process) => process.lock().await.pid(),
+            Host::External => None,
+        }
+    }
+
+    /// Stops the server gracefully and waits until it has ended. Does nothing if it is down.
+    ///
+    /// RabbitMQ takes six seconds for it; the others well below one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] when it did not end within 40 seconds and was killed;
+    /// [`Error::Unsupported`] for an external server.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the server may still be on its way down; call it again.
+    pub async fn stop(&self) -> Result<(), Error> {
+        match &self.host {
+            Host::Process(process) => process.lock().await.stop().await,
+            Host::External => Err(self.unsupported("stop")),
+        }
+    }
+
+    /// Kills the server with signal 9 and waits until its port is free.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] for an external server.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the signal may or may not have been sent; call it again.
+    pub async fn kill(&self) -> Result<(), Error> {
+        match &self.host {
+            Host::Process(process) => process.lock().await.kill().await,
+            Host::External => Err(self.unsupported("be killed")),
+        }
+    }
+
+    /// Starts the server again after a stop or a kill, on the same port with the same data, and
+    /// waits until it lets a client log in. Only waits if it runs already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Start`] with the last lines of the log; [`Error::NotReady`] after the limit (60 s;
+    /// RabbitMQ 120 s, Redis 30 s); [`Error::Unsupported`] for an external server.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the server goes on with its start; call it again to wait.
+    pub async fn start_again(&self) -> Result<(), Error> {
+        match &self.host {
+            Host::Process(process) => process.lock().await.spawn()?,
+            Host::External => return Err(self.unsupported("start again")),
+        }
+        self.wait_ready(self.system().start_limit()).await
+    }
+
+    /// [`stop`](Server::stop), then [`start_again`](Server::start_again).
+    ///
+    /// # Errors
+    ///
+    /// Those of the two.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the server may be down; `start_again` brings it back.
+    pub async fn restart(&self) -> Result<(), Error> {
+        self.stop().await?;
+        self.start_again().await
+    }
+
+    /// Freezes the server: it goes on accepting connections (the kernel does), and never answers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] for an external server.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the server may or may not be frozen; call
+    /// [`thaw`](Server::thaw).
+    pub async fn freeze(&self) -> Result<(), Error> {
+        match &self.host {
+            Host::Process(process) => process.lock().await.freeze(),
+            Host::External => return Err(self.unsupported("freeze")),
+        }
+        Ok(())
+    }
+
+    /// Lets a frozen server go on where it was.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] for an external server.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the server may still be frozen; call it again.
+    pub async fn thaw(&self) -> Result<(), Error> {
+        match &self.host {
+            Host::Process(process) => process.lock().await.thaw(),
+            Host::External => return Err(self.unsupported("thaw")),
+        }
+        Ok(())
+    }
+
+    /// Waits until the server lets a client log in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotReady`] after `limit`, with what the last attempt saw; [`Error::Start`] at once
+    /// when the server has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn wait_ready(&self, limit: Duration) -> Result<(), Error> {
+        let ready = ready::until_login(&self.address, limit, &mut &self.host).await;
+        match (ready, &self.host) {
+            (Err(error @ Error::Start { .. }), Host::Process(process)) => {
+                Err(process.lock().await.with_log(error, &self.address))
+            }
+            (ready, _) => ready,
+        }
+    }
+
+    /// Makes a RabbitMQ virtual host in which the server's user may do everything, and returns its
+    /// URL. One that exists is given as it is.
+    ///
+    /// This is how tests share one RabbitMQ, whose start is slow. It goes through the management
+    /// plugin, which an external server must have on port 15672.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] for the other systems; [`Error::Refused`] when the management plugin
+    /// does not answer within 20 seconds or refuses.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the virtual host may be there; call it again.
+    pub async fn vhost(&self, name: &str) -> Result<String, Error> {
+        if self.system() != System::RabbitMq {
+            return Err(Error::Unsupported {
+                system: self.system(),
+                provider: self.provider(),
+                what: "make a virtual host",
+                reason: "only rabbitmq has them",
+            });
+        }
+        vhost::create(&self.address, name).await
+    }
+
+    /// Kills the server and removes its data. An external server is left alone.
+    ///
+    /// Dropping does the same; this one waits without blocking the thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the server is removed by its drop.
+    pub async fn remove(self) {
+        // What fails here is done again by the drop, and after that by the watchdog.
+        let _ = self.kill().await;
+    }
+
+    fn unsupported(&self, what: &'static str) -> Error {
+        Error::Unsupported {
+            system: self.system(),
+            provider: self.provider(),
+            what,
+            reason: "it belongs to someone else; use Server::start_owned for one to break",
+        }
+    }
+}
+
+impl Alive for &Host {
+    async fn ended(&mut self) -> Option<String> {
+        match self {
+            Host::Process(process) => process.lock().await.ended().await,
+            Host::External => None,
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("provider", &self.provider())
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,145 @@
+//! MongoDB: commands as OP_MSG, login by SCRAM, and the set-up of a replica set of one.
+
+use bson::spec::BinarySubtype;
+use bson::{Binary, Bson, Document, doc};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::scram::Scram;
+use super::{Answer, broken, connect};
+use crate::address::Address;
+use crate::secret::random_hex;
+
+/// The code of OP_MSG.
+const OP_MSG: i32 = 2013;
+/// Bytes before the document: the header, the flags and the section's kind.
+const BEFORE: usize = 21;
+/// The largest message of the protocol.
+const LONGEST: usize = 48_000_000;
+/// The error code of a replica set that exists already.
+const ALREADY_INITIALIZED: i32 = 23;
+/// The error code of a user that exists already.
+const USER_EXISTS: i32 = 51003;
+
+/// Logs in as the application's user and requires a primary.
+pub(crate) async fn login(address: &Address) -> Answer<()> {
+    let mut connection = Connection::open(address).await?;
+    if !address.user.is_empty() {
+        connection.authenticate("admin", &address.user, &address.password).await?;
+    }
+    connection.require_primary().await
+}
+
+/// Makes a new server a replica set of one with the application's user. Does nothing twice.
+///
+/// It logs in as `__system`, the user as which nodes with the same key file know each other: that
+/// works from any host, unlike the localhost exception, which ends at a container's wall.
+pub(crate) async fn set_up(address: &Address) -> Answer<()> {
+    let mut connection = Connection::open(address).await?;
+    connection.authenticate("local", "__system", &address.key).await?;
+    let member = format!("{}:{}", address.host, address.port);
+    let members = vec![doc! { "_id": 0, "host": member }];
+    let initiate = doc! { "replSetInitiate": { "_id": "rs0", "members": members } };
+    connection.run_once("admin", initiate, ALREADY_INITIALIZED).await?;
+    connection.require_primary().await?;
+    let create = doc! {
+        "createUser": &address.user,
+        "pwd": &address.password,
+        "roles": [{ "role": "root", "db": "admin" }],
+        "writeConcern": { "w": "majority", "j": true, "wtimeout": 10_000 },
+    };
+    connection.run_once("admin", create, USER_EXISTS).await
+}
+
+struct Connection {
+    stream: TcpStream,
+}
+
+impl Connection {
+    async fn open(address: &Address) -> Answer<Self> {
+        Ok(Self { stream: connect(address).await? })
+    }
+
+    async fn authenticate(&mut self, database: &str, user: &str, password: &str) -> Answer<()> {
+        let nonce = random_hex(12).map_err(|error| error.chain())?;
+        let scram = Scram::new(user, &nonce);
+        let start = doc! {
+            "saslStart": 1,
+            "mechanism": "SCRAM-SHA-256",
+            "payload": payload(scram.first_message()),
+            "options": { "skipEmptyExchange": true },
+        };
+        let challenge = self.command(database, start).await?;
+        let text = match challenge.get("payload") {
+            Some(Bson::Binary(binary)) => String::from_utf8_lossy(&binary.bytes).into_owned(),
+            _ => return Err("the server gave no challenge".to_owned()),
+        };
+        let conversation = challenge.get("conversationId").cloned().unwrap_or(Bson::Int32(1));
+        let proof = doc! {
+            "saslContinue": 1,
+            "conversationId": conversation,
+            "payload": payload(scram.final_message(&text, password)?),
+        };
+        self.command(database, proof).await.map(drop)
+    }
+
+    async fn require_primary(&mut self) -> Answer<()> {
+        let hello = self.command("admin", doc! { "hello": 1 }).await?;
+        if hello.get_bool("isWritablePrimary").is_ok_and(|primary| primary) {
+            return Ok(());
+        }
+        Err("it is not primary yet".to_owned())
+    }
+
+    /// Runs a command whose effect may be there already, which the server says with `done`.
+    async fn run_once(&mut self, database: &str, command: Document, done: i32) -> Answer<()> {
+        let answer = self.exchange(database, command).await?;
+        if answer.get_i32("code").is_ok_and(|code| code == done) {
+            return Ok(());
+        }
+        checked(answer).map(drop)
+    }
+
+    async fn command(&mut self, database: &str, command: Document) -> Answer<Document> {
+        checked(self.exchange(database, command).await?)
+    }
+
+    async fn exchange(&mut self, database: &str, mut command: Document) -> Answer<Document> {
+        command.insert("$db", database);
+        let body = command.to_vec().map_err(|error| error.to_string())?;
+        let length = i32::try_from(BEFORE + body.len()).map_err(|_| "the command is too long")?;
+        let mut message = Vec::with_capacity(BEFORE + body.len());
+        for number in [length, 1, 0, OP_MSG, 0] {
+            message.extend(number.to_le_bytes());
+        }
+        message.push(0); // the kind of a section that is one document
+        message.extend(body);
+        self.stream.write_all(&message).await.map_err(broken)?;
+        self.read().await
+    }
+
+    async fn read(&mut self) -> Answer<Document> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length).await.map_err(broken)?;
+        let length = usize::try_from(i32::from_le_bytes(length)).unwrap_or(0);
+        if !(BEFORE..LONGEST).contains(&length) {
+            return Err("the server does not speak mongodb".to_owned());
+        }
+        let mut rest = vec![0; length - 4];
+        self.stream.read_exact(&mut rest).await.map_err(broken)?;
+        Document::from_reader(&rest[BEFORE - 4..]).map_err(|error| error.to_string())
+    }
+}
+
+fn payload(text: String) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes: text.into_bytes() }
+}
+
+fn checked(answer: Document) -> Answer<Document> {
+    if answer.get_f64("ok").is_ok_and(|ok| ok > 0.0) {
+        return Ok(answer);
+    }
+    let code = answer.get_i32("code").unwrap_or_default();
+    let text = answer.get_str("errmsg").unwrap_or("no message");
+    Err(format!("code {code}: {text}"))
+}

@@ -1,0 +1,32 @@
+//! Redis: RESP2.
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+use super::{Answer, broken, connect};
+use crate::address::Address;
+
+/// Logs in and pings. A server that still loads its data refuses with `LOADING`.
+pub(crate) async fn login(address: &Address) -> Answer<()> {
+    let mut stream = BufReader::new(connect(address).await?);
+    if !address.password.is_empty() {
+        let mut login = vec!["AUTH", &address.user, &address.password];
+        login.retain(|word| !word.is_empty());
+        call(&mut stream, &login).await?;
+    }
+    call(&mut stream, &["PING"]).await
+}
+
+async fn call(stream: &mut BufReader<tokio::net::TcpStream>, words: &[&str]) -> Answer<()> {
+    let mut request = format!("*{}\r\n", words.len());
+    for word in words {
+        request += &format!("${}\r\n{word}\r\n", word.len());
+    }
+    stream.write_all(request.as_bytes()).await.map_err(broken)?;
+    let mut line = String::new();
+    stream.read_line(&mut line).await.map_err(broken)?;
+    match line.trim_end() {
+        "" => Err("the connection was closed".to_owned()),
+        answer if answer.starts_with('-') => Err(answer.trim_start_matches('-').to_owned()),
+        _ => Ok(()),
+    }
+}
