@@ -1,0 +1,103 @@
+//! What the last sign of life said, and how many bad ones make a loss.
+
+use crate::Error;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How a resource is, as opposed to where it is in its life (its [`State`](crate::State)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Health {
+    /// Nothing is known yet: it was never connected.
+    Unknown,
+    /// The last ping was answered.
+    Up,
+    /// Connected, but the last ping failed or the server says that it is overloaded.
+    Degraded,
+    /// Not connected.
+    Down,
+}
+
+impl Health {
+    /// The word used in logs, metrics and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl std::fmt::Display for Health {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A cached reading of a resource's health; reading it asks nobody.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// How it is.
+    pub health: Health,
+    /// How long the ping took, where one was answered.
+    pub latency: Option<Duration>,
+    /// When it was taken.
+    pub at: Instant,
+    /// Why it is not up.
+    pub error: Option<Error>,
+}
+
+impl Reading {
+    pub(crate) fn new(health: Health, latency: Option<Duration>, error: Option<Error>) -> Self {
+        Self { health, latency, at: Instant::now(), error }
+    }
+
+    /// How old the reading is.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.at.elapsed()
+    }
+}
+
+/// Counts signs of life: so many bad ones in a row make a loss, so many good ones a recovery, and
+/// one of the other kind starts the count anew. That is what keeps a shaky server from flapping.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hysteresis {
+    needed: u32,
+    seen: u32,
+}
+
+impl Hysteresis {
+    /// Trips after `needed` in a row; 0 counts as 1.
+    pub(crate) fn new(needed: u32) -> Self {
+        Self { needed: needed.max(1), seen: 0 }
+    }
+
+    /// One more of the kind that is counted; whether that was enough.
+    pub(crate) fn count(&mut self) -> bool {
+        self.seen = self.seen.saturating_add(1);
+        self.seen >= self.needed
+    }
+
+    /// One of the other kind.
+    pub(crate) fn reset(&mut self) {
+        self.seen = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trips_only_on_a_run_without_a_break() {
+        let mut failures = Hysteresis::new(3);
+        assert!(!failures.count() && !failures.count());
+        failures.reset();
+        assert!(!failures.count() && !failures.count());
+        assert!(failures.count());
+        assert!(Hysteresis::new(0).count());
+    }
+}

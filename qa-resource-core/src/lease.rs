@@ -1,0 +1,131 @@
+//! The right to use a live client.
+
+use crate::register::SlotId;
+use crate::shared::Shared;
+use crate::snapshot::{Live, Phase};
+use crate::{Backend, State};
+use std::ops::Deref;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// The right to use a resource's live client, given back when it is dropped.
+///
+/// Derefs to the client, which may be cloned; a closing resource waits for leases, not for clones,
+/// so keep the lease for as long as the client is used. One that is held past
+/// [`leak_threshold`](crate::Settings::leak_threshold) is reported once, with the place where it was
+/// acquired.
+#[must_use = "a lease is given back as soon as it is dropped"]
+pub struct Lease<B: Backend> {
+    live: Arc<Live<B>>,
+    slot: Option<SlotId>,
+    site: &'static Location<'static>,
+}
+
+impl<B: Backend> Lease<B> {
+    /// Takes a lease if the resource is ready; else says in what state it is.
+    ///
+    /// The lease is counted *before* the snapshot is read: the other way round a drain could begin
+    /// and end in between.
+    pub(crate) fn take(
+        shared: &Shared<B>,
+        site: &'static Location<'static>,
+    ) -> Result<Self, State> {
+        if !shared.gate.enter() {
+            // The gate is shut a moment before the state says so.
+            return Err(shared.state().max(State::Draining));
+        }
+        let snapshot = shared.snapshot.load();
+        let Phase::Ready(live) = &snapshot.phase else {
+            shared.gate.leave();
+            return Err(snapshot.state());
+        };
+        shared.counters.operations.fetch_add(1, Ordering::Relaxed);
+        let watched = !shared.settings.leak_threshold.is_zero();
+        let slot = if watched { shared.register.claim(site) } else { None };
+        Ok(Self { live: Arc::clone(live), slot, site })
+    }
+
+    /// The connection's number: 1 for the first, and one more with each reconnect.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.live.generation
+    }
+
+    /// Where it was acquired.
+    #[must_use]
+    pub fn acquired_at(&self) -> &'static Location<'static> {
+        self.site
+    }
+
+    /// How long it has been held, to within a quarter of a second; zero where it isn't watched.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.slot.map_or(Duration::ZERO, |slot| {
+            Duration::from_millis(self.live.shared.register.age(slot))
+        })
+    }
+
+    /// The same lease, held for long on purpose (by a consumer, say): it is never reported as
+    /// leaked, and a close waits for it all the same.
+    pub fn long_lived(mut self) -> Self {
+        if let Some(slot) = self.slot.take() {
+            self.live.shared.register.release(slot);
+        }
+        self
+    }
+
+    /// Resolves when the resource has left this connection: it was lost, or is closing.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost where this is dropped.
+    pub async fn lost(&self) {
+        self.live.gone.cancelled().await;
+    }
+
+    /// Whether the resource has left this connection.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.live.gone.is_cancelled()
+    }
+
+    /// Tells the supervisor of an operation that failed with this lease, as
+    /// [`Resource::run`](crate::Resource::run) does by itself: where the error speaks of the
+    /// connection, the connection is checked at once.
+    pub fn report(&self, error: &B::Error) {
+        let shared = &self.live.shared;
+        shared.counters.errors.fetch_add(1, Ordering::Relaxed);
+        if B::classify(error).kind.is_transient() {
+            shared.check.notify_one();
+        }
+    }
+}
+
+impl<B: Backend> Deref for Lease<B> {
+    type Target = B::Client;
+
+    fn deref(&self) -> &B::Client {
+        &self.live.client
+    }
+}
+
+impl<B: Backend> Drop for Lease<B> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            self.live.shared.register.release(slot);
+        }
+        self.live.shared.gate.leave();
+    }
+}
+
+impl<B: Backend> std::fmt::Debug for Lease<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { live, slot: _, site } = self;
+        f.debug_struct("Lease")
+            .field("resource", &live.shared.name)
+            .field("generation", &live.generation)
+            .field("acquired_at", &format_args!("{site}"))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,32 @@
+//! What a registry needs of a group, whatever its backend.
+
+use crate::{CloseReport, Reading, Result, Stage, State, Status};
+use async_trait::async_trait;
+use std::any::Any;
+use std::time::Duration;
+
+/// A [`Group`](crate::Group) whose backend is not known: the verbs that a pool needs. Implemented
+/// by groups alone; see there for errors and cancel safety.
+#[async_trait]
+pub trait Managed: Send + Sync + 'static {
+    /// The name.
+    fn name(&self) -> &str;
+    /// The system, such as `redis`.
+    fn system(&self) -> &'static str;
+    /// Where it is in its life.
+    fn state(&self) -> State;
+    /// How its members stand.
+    fn status(&self) -> Vec<Status>;
+    /// The group itself, to be downcast to its type.
+    fn as_any(&self) -> &dyn Any;
+    /// Connects, and waits until it is ready.
+    async fn connect(&self) -> Result<()>;
+    /// Pings now.
+    async fn check_now(&self) -> Reading;
+    /// Step one of a shutdown: takes nothing new in.
+    fn quiesce(&self);
+    /// Step two of a shutdown: drains the attachments of one stage.
+    async fn drain(&self, stage: Stage, limit: Duration);
+    /// Step three of a shutdown: ends it for good.
+    async fn close(&self, limit: Duration) -> CloseReport;
+}

@@ -1,0 +1,228 @@
+//! Everything that is measured, in one file: names, units, labels.
+//!
+//! Names follow OpenTelemetry's semantic conventions where there is one, and `qa.resource.*`
+//! where there is none. Labels are bounded: the resource, its system and address, and words from
+//! short lists. Handles are looked up when they are used, so that a recorder installed late still
+//! sees everything.
+
+use crate::{ErrorKind, Health, State};
+use metrics::{
+    Label, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is measured: name, kind, unit and meaning. The table that users see.
+pub const TABLE: [(&str, Kind, Unit, &str); 20] = [
+    (
+        "qa.resource.state",
+        Kind::Gauge,
+        Unit::Count,
+        "1 for the state that the resource is in, 0 for the others (label state)",
+    ),
+    (
+        "qa.resource.transitions",
+        Kind::Counter,
+        Unit::Count,
+        "state changes (label state: the new one)",
+    ),
+    (
+        "qa.resource.connects",
+        Kind::Counter,
+        Unit::Count,
+        "connects that succeeded, the first and later ones",
+    ),
+    (
+        "qa.resource.connect.failures",
+        Kind::Counter,
+        Unit::Count,
+        "connect attempts that failed (label error.type)",
+    ),
+    ("qa.resource.disconnects", Kind::Counter, Unit::Count, "connections lost"),
+    (
+        "qa.resource.outage.duration",
+        Kind::Histogram,
+        Unit::Seconds,
+        "from a loss until the resource was ready again",
+    ),
+    ("qa.resource.leases", Kind::Counter, Unit::Count, "leases given"),
+    ("qa.resource.lease.leaks", Kind::Counter, Unit::Count, "leases held past the leak threshold"),
+    ("qa.resource.errors", Kind::Counter, Unit::Count, "operations that failed (label error.type)"),
+    ("qa.resource.retries", Kind::Counter, Unit::Count, "operations tried again"),
+    ("qa.resource.health", Kind::Gauge, Unit::Count, "1 up, 0.5 degraded, 0 down"),
+    ("qa.resource.health.duration", Kind::Histogram, Unit::Seconds, "pings that were answered"),
+    (
+        "qa.resource.close.duration",
+        Kind::Histogram,
+        Unit::Seconds,
+        "closing, from the call to the end",
+    ),
+    ("qa.resource.close.forced", Kind::Counter, Unit::Count, "things that a close had to force"),
+    ("qa.resource.dropped", Kind::Counter, Unit::Count, "resources dropped without being closed"),
+    (
+        "db.client.connection.count",
+        Kind::Gauge,
+        Unit::Count,
+        "leases out (label db.client.connection.state: used)",
+    ),
+    (
+        "db.client.connection.create_time",
+        Kind::Histogram,
+        Unit::Seconds,
+        "connect attempts that succeeded",
+    ),
+    (
+        "db.client.connection.wait_time",
+        Kind::Histogram,
+        Unit::Seconds,
+        "waiting for a lease, where it could not be had at once",
+    ),
+    (
+        "db.client.connection.timeouts",
+        Kind::Counter,
+        Unit::Count,
+        "leases not had within the limit",
+    ),
+    (
+        "db.client.operation.duration",
+        Kind::Histogram,
+        Unit::Seconds,
+        "attempts of operations run by the library (label error.type where they failed; messaging.client.operation.duration for rabbitmq)",
+    ),
+];
+
+/// The kind of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+/// Tells the installed recorder the unit and meaning of every metric of [`TABLE`].
+pub fn describe_all() {
+    for (name, kind, unit, meaning) in TABLE {
+        match kind {
+            Kind::Counter => describe_counter!(name, unit, meaning),
+            Kind::Gauge => describe_gauge!(name, unit, meaning),
+            Kind::Histogram => describe_histogram!(name, unit, meaning),
+        }
+    }
+}
+
+/// Emits the metrics of one resource.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    name: Arc<str>,
+    system: &'static str,
+    address: Arc<str>,
+}
+
+impl Meter {
+    pub(crate) fn new(name: Arc<str>, system: &'static str, address: &str) -> Self {
+        Self { name, system, address: address.into() }
+    }
+
+    fn labels<const N: usize>(&self, more: [(&'static str, &'static str); N]) -> Vec<Label> {
+        let shared = |text: &Arc<str>| SharedString::from_shared(Arc::clone(text));
+        let system = if self.is_messaging() { "messaging.system" } else { "db.system.name" };
+        let mut labels = Vec::with_capacity(3 + N);
+        labels.push(Label::new("db.client.connection.pool.name", shared(&self.name)));
+        labels.push(Label::new(system, self.system));
+        labels.push(Label::new("server.address", shared(&self.address)));
+        labels.extend(more.map(|(key, value)| Label::new(key, value)));
+        labels
+    }
+
+    fn is_messaging(&self) -> bool {
+        self.system == "rabbitmq"
+    }
+
+    pub(crate) fn transition(&self, from: State, to: State) {
+        gauge!("qa.resource.state", self.labels([("state", from.as_str())])).set(0.0);
+        gauge!("qa.resource.state", self.labels([("state", to.as_str())])).set(1.0);
+        counter!("qa.resource.transitions", self.labels([("state", to.as_str())])).increment(1);
+    }
+
+    pub(crate) fn connected(&self, outage: Option<Duration>) {
+        counter!("qa.resource.connects", self.labels([])).increment(1);
+        if let Some(outage) = outage {
+            histogram!("qa.resource.outage.duration", self.labels([])).record(outage);
+        }
+    }
+
+    pub(crate) fn connect_took(&self, took: Duration) {
+        histogram!("db.client.connection.create_time", self.labels([])).record(took);
+    }
+
+    pub(crate) fn connect_failed(&self, kind: ErrorKind) {
+        counter!("qa.resource.connect.failures", self.labels([("error.type", kind.as_str())]))
+            .increment(1);
+    }
+
+    pub(crate) fn disconnected(&self) {
+        counter!("qa.resource.disconnects", self.labels([])).increment(1);
+    }
+
+    pub(crate) fn health(&self, health: Health, latency: Option<Duration>) {
+        let value = match health {
+            Health::Up => 1.0,
+            Health::Degraded => 0.5,
+            Health::Down | Health::Unknown => 0.0,
+        };
+        gauge!("qa.resource.health", self.labels([])).set(value);
+        if let Some(latency) = latency {
+            histogram!("qa.resource.health.duration", self.labels([])).record(latency);
+        }
+    }
+
+    pub(crate) fn leases(&self, given: u64, out: usize) {
+        counter!("qa.resource.leases", self.labels([])).absolute(given);
+        let used = self.labels([("db.client.connection.state", "used")]);
+        gauge!("db.client.connection.count", used)
+            .set(f64::from(u32::try_from(out).unwrap_or(u32::MAX)));
+    }
+
+    pub(crate) fn leaked(&self) {
+        counter!("qa.resource.lease.leaks", self.labels([])).increment(1);
+    }
+
+    pub(crate) fn waited(&self, waited: Duration) {
+        histogram!("db.client.connection.wait_time", self.labels([])).record(waited);
+    }
+
+    pub(crate) fn wait_timed_out(&self) {
+        counter!("db.client.connection.timeouts", self.labels([])).increment(1);
+    }
+
+    pub(crate) fn operation(&self, took: Duration, error: Option<ErrorKind>) {
+        let name = if self.is_messaging() {
+            "messaging.client.operation.duration"
+        } else {
+            "db.client.operation.duration"
+        };
+        let Some(kind) = error else {
+            histogram!(name, self.labels([])).record(took);
+            return;
+        };
+        histogram!(name, self.labels([("error.type", kind.as_str())])).record(took);
+        counter!("qa.resource.errors", self.labels([("error.type", kind.as_str())])).increment(1);
+    }
+
+    pub(crate) fn retried(&self) {
+        counter!("qa.resource.retries", self.labels([])).increment(1);
+    }
+
+    pub(crate) fn closed(&self, took: Duration, forced: usize) {
+        histogram!("qa.resource.close.duration", self.labels([])).record(took);
+        counter!("qa.resource.close.forced", self.labels([])).increment(forced as u64);
+    }
+
+    pub(crate) fn dropped(&self) {
+        counter!("qa.resource.dropped", self.labels([])).increment(1);
+    }
+}

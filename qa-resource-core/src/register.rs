@@ -1,0 +1,180 @@
+//! Who holds a lease since when: slots that are claimed without a lock and without allocating.
+
+use crossbeam_utils::CachePadded;
+use crossbeam_utils::atomic::AtomicCell;
+use std::cell::Cell;
+use std::panic::Location;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+type Site = &'static Location<'static>;
+
+/// A slot of the register: free while `since` is zero.
+#[derive(Default)]
+struct Slot {
+    /// When it was claimed, in milliseconds of the register's clock; the top bit says that it was
+    /// reported.
+    since: AtomicU64,
+    site: AtomicCell<Option<Site>>,
+}
+
+const REPORTED: u64 = 1 << 63;
+const CHUNKS: usize = 16;
+const FIRST_CHUNK: usize = 64;
+const PROBES: usize = 4;
+
+/// The leases that are out. Grows by doubling chunks, which are never moved or freed; where every
+/// probe finds its slot taken, a lease goes unwatched rather than wait.
+pub(crate) struct Register {
+    chunks: [OnceLock<Box<[CachePadded<Slot>]>>; CHUNKS],
+    /// Milliseconds since the register was made, plus one; moved on by whoever scans it, so that
+    /// a lease costs no look at the clock.
+    now: AtomicU64,
+}
+
+/// A claimed slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SlotId {
+    chunk: u32,
+    index: u32,
+}
+
+thread_local! {
+    /// Where this thread looks first: its own place, so that threads do not share cache lines.
+    static HOME: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+fn home() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    HOME.with(|home| {
+        if home.get() == usize::MAX {
+            home.set(THREADS.fetch_add(1, Ordering::Relaxed));
+        }
+        home.get()
+    })
+}
+
+impl Register {
+    pub(crate) fn new() -> Self {
+        Self { chunks: [const { OnceLock::new() }; CHUNKS], now: AtomicU64::new(1) }
+    }
+
+    /// Notes a lease taken at `site`.
+    pub(crate) fn claim(&self, site: Site) -> Option<SlotId> {
+        let now = self.now.load(Ordering::Relaxed);
+        let mut place = home();
+        for (chunk, slots) in self.chunks.iter().enumerate() {
+            let slots = slots.get_or_init(|| new_chunk(chunk));
+            for _ in 0..PROBES {
+                let index = place & (slots.len() - 1);
+                let claimed = slots[index].since.compare_exchange(
+                    0,
+                    now,
+                    Ordering::AcqRel,
+                    Ordering::Relaxed,
+                );
+                if claimed.is_ok() {
+                    slots[index].site.store(Some(site));
+                    return Some(id(chunk, index));
+                }
+                place = fastrand::usize(..);
+            }
+        }
+        None
+    }
+
+    /// Frees a slot.
+    pub(crate) fn release(&self, id: SlotId) {
+        if let Some(slot) = self.slot(id) {
+            slot.since.store(0, Ordering::Release);
+        }
+    }
+
+    /// How long a slot has been claimed, in milliseconds of the register's clock.
+    pub(crate) fn age(&self, id: SlotId) -> u64 {
+        let since = self.slot(id).map_or(0, |slot| slot.since.load(Ordering::Relaxed) & !REPORTED);
+        self.now.load(Ordering::Relaxed).saturating_sub(since)
+    }
+
+    /// Moves the clock to `now` milliseconds.
+    pub(crate) fn tick(&self, now: u64) {
+        self.now.store(now + 1, Ordering::Relaxed);
+    }
+
+    /// The places and ages of the leases that are out for `threshold` milliseconds and were not
+    /// reported before.
+    pub(crate) fn overdue(&self, threshold: u64) -> Vec<(Site, u64)> {
+        let now = self.now.load(Ordering::Relaxed);
+        let slots = self.chunks.iter().filter_map(OnceLock::get).flatten();
+        slots.filter_map(|slot| slot.report(now, threshold)).collect()
+    }
+
+    fn slot(&self, id: SlotId) -> Option<&Slot> {
+        let chunk = self.chunks.get(id.chunk as usize)?.get()?;
+        chunk.get(id.index as usize).map(|slot| &**slot)
+    }
+}
+
+impl Slot {
+    /// Marks an overdue slot as reported and says where it was claimed.
+    fn report(&self, now: u64, threshold: u64) -> Option<(Site, u64)> {
+        let since = self.since.load(Ordering::Acquire);
+        let age = now.saturating_sub(since);
+        if since == 0 || since & REPORTED != 0 || age < threshold {
+            return None;
+        }
+        let site = self.site.load();
+        // Fails where the lease came back meanwhile: then the site may be another's.
+        let marked = self.since.compare_exchange(
+            since,
+            since | REPORTED,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        marked.ok().and(site).map(|site| (site, age))
+    }
+}
+
+fn new_chunk(chunk: usize) -> Box<[CachePadded<Slot>]> {
+    (0..FIRST_CHUNK << chunk).map(|_| CachePadded::default()).collect()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "16 chunks of at most 2 Mi slots")]
+const fn id(chunk: usize, index: usize) -> SlotId {
+    SlotId { chunk: chunk as u32, index: index as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overdue_lease_is_reported_once_with_its_place() {
+        let register = Register::new();
+        let site = Location::caller();
+        let slot = register.claim(site).unwrap();
+        register.tick(99);
+        assert!(register.overdue(100).is_empty());
+        register.tick(100);
+        assert_eq!(register.age(slot), 100);
+        assert_eq!(register.overdue(100), [(site, 100)]);
+        assert!(register.overdue(100).is_empty());
+        register.release(slot);
+        let again = register.claim(site).unwrap();
+        assert_eq!(register.age(again), 0);
+    }
+
+    #[test]
+    fn ten_thousand_leases_of_one_thread_are_all_watched() {
+        let register = Register::new();
+        let site = Location::caller();
+        let slots: Vec<_> = (0..10_000).map(|_| register.claim(site).unwrap()).collect();
+        register.tick(5);
+        assert_eq!(register.overdue(1).len(), 10_000);
+        for slot in slots {
+            register.release(slot);
+        }
+        register.tick(50);
+        assert!(register.overdue(1).is_empty());
+    }
+}

@@ -1,0 +1,231 @@
+//! What a resource's handles, leases and supervisor share, and the one function that changes it.
+
+use crate::attachment::Attachments;
+use crate::deadline::Deadline;
+use crate::gate::Gate;
+use crate::metrics::Meter;
+use crate::register::Register;
+use crate::snapshot::{Change, Live, Phase, Snapshot};
+use crate::stats::Counters;
+use crate::{
+    Backend, Budget, CloseReport, Error, ErrorKind, Forced, Health, Reading, Settings, State,
+    Transition,
+};
+use arc_swap::ArcSwap;
+use crossbeam_utils::CachePadded;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Notify, broadcast, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Transitions that a watcher may lag behind before it misses the oldest.
+const HISTORY: usize = 256;
+
+pub(crate) struct Shared<B: Backend> {
+    pub(crate) name: Arc<str>,
+    pub(crate) backend: B,
+    pub(crate) settings: Settings,
+    pub(crate) gate: CachePadded<Gate>,
+    pub(crate) snapshot: ArcSwap<Snapshot<B>>,
+    pub(crate) register: Register,
+    pub(crate) counters: Counters,
+    pub(crate) meter: Meter,
+    pub(crate) budget: Budget,
+    pub(crate) attachments: Attachments,
+    /// Fired when attachments and the application are to take nothing new in.
+    pub(crate) quiescing: CancellationToken,
+    /// By when the resource has to be closed, once somebody wants that.
+    pub(crate) close_by: Deadline,
+    pub(crate) close_began: OnceLock<Instant>,
+    pub(crate) forced: Mutex<Vec<Forced>>,
+    pub(crate) report: OnceLock<CloseReport>,
+    /// Asks for a ping now.
+    pub(crate) check: Notify,
+    /// Asks for a fresh connection.
+    pub(crate) renew: Notify,
+    pub(crate) supervised: AtomicBool,
+    reading: watch::Sender<Reading>,
+    changes: broadcast::Sender<Transition>,
+    writer: Mutex<()>,
+}
+
+impl<B: Backend> Shared<B> {
+    pub(crate) fn new(name: Arc<str>, backend: B, settings: Settings) -> Self {
+        Self {
+            meter: Meter::new(Arc::clone(&name), B::SYSTEM, backend.address()),
+            name,
+            backend,
+            settings,
+            gate: CachePadded::default(),
+            snapshot: ArcSwap::from_pointee(Snapshot::idle()),
+            register: Register::new(),
+            counters: Counters::default(),
+            budget: Budget::new(),
+            attachments: Attachments::default(),
+            quiescing: CancellationToken::new(),
+            close_by: Deadline::unset(),
+            close_began: OnceLock::new(),
+            forced: Mutex::default(),
+            report: OnceLock::new(),
+            check: Notify::new(),
+            renew: Notify::new(),
+            supervised: AtomicBool::new(false),
+            reading: watch::Sender::new(Reading::new(Health::Unknown, None, None)),
+            changes: broadcast::Sender::new(HISTORY),
+            writer: Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.snapshot.load().state()
+    }
+
+    /// Every state change from now on, in order.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Transition> {
+        self.changes.subscribe()
+    }
+
+    /// Waits until the state is not `state`.
+    pub(crate) async fn left(&self, state: State) {
+        let mut changes = self.changes();
+        while self.state() == state {
+            // Lagging is as good as a change: the state is looked at again.
+            let _ = changes.recv().await;
+        }
+    }
+
+    /// The only place where the state changes. Hands the change back where it means nothing in the
+    /// present state, so that a client that came too late can be closed.
+    pub(crate) fn apply(self: &Arc<Self>, change: Change<B>) -> Result<State, Change<B>> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.snapshot.load_full();
+        let from = before.state();
+        let Some(to) = from.next(change.event()) else { return Err(change) };
+        if to.is_ending() {
+            self.gate.shut();
+        }
+        let cause = change.error().cloned();
+        let after = self.follow(&before, to, change);
+        let generation = after.generation;
+        self.snapshot.store(Arc::new(after));
+        if let Phase::Ready(live) = &before.phase {
+            live.gone.cancel();
+        }
+        let in_previous = before.since.elapsed();
+        self.tell(Transition {
+            resource: Arc::clone(&self.name),
+            system: B::SYSTEM,
+            from,
+            to,
+            at: SystemTime::now(),
+            in_previous,
+            generation,
+            cause,
+        });
+        Ok(to)
+    }
+
+    fn follow(self: &Arc<Self>, before: &Snapshot<B>, to: State, change: Change<B>) -> Snapshot<B> {
+        let last_error = change.error().or(before.last_error.as_ref()).cloned();
+        let mut generation = before.generation;
+        let phase = match change {
+            Change::Connected(client) => {
+                generation += 1;
+                let gone = CancellationToken::new();
+                Phase::Ready(Arc::new(Live { client, generation, gone, shared: Arc::clone(self) }))
+            }
+            _ => Phase::Other(to),
+        };
+        Snapshot { phase, since: Instant::now(), generation, attempts: 0, last_error }
+    }
+
+    /// Metrics, the one log line and the watchers' copy of a transition.
+    fn tell(&self, transition: Transition) {
+        let Transition { from, to, .. } = transition;
+        self.meter.transition(from, to);
+        match to {
+            State::Ready => {
+                self.counters.connects.fetch_add(1, Ordering::Relaxed);
+                let outage = (from == State::Reconnecting).then_some(transition.in_previous);
+                self.meter.connected(outage);
+                self.read(Reading::new(Health::Up, None, None));
+            }
+            State::Reconnecting => {
+                self.counters.disconnects.fetch_add(1, Ordering::Relaxed);
+                self.meter.disconnected();
+                self.read(Reading::new(Health::Down, None, transition.cause.clone()));
+            }
+            _ => self.read(Reading::new(Health::Down, None, transition.cause.clone())),
+        }
+        transition.log(self.backend.address());
+        // An error means that nobody watches.
+        let _ = self.changes.send(transition);
+    }
+
+    /// Notes a connect attempt that failed; the state stays.
+    pub(crate) fn attempt_failed(&self, error: &Error) {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.snapshot.load();
+        let Phase::Other(state) = before.phase else { return };
+        self.snapshot.store(Arc::new(Snapshot {
+            phase: Phase::Other(state),
+            since: before.since,
+            generation: before.generation,
+            attempts: before.attempts + 1,
+            last_error: Some(error.clone()),
+        }));
+        self.counters.connect_failures.fetch_add(1, Ordering::Relaxed);
+        self.meter.connect_failed(error.kind());
+    }
+
+    /// Publishes a reading of the health.
+    pub(crate) fn read(&self, reading: Reading) {
+        self.meter.health(reading.health, reading.latency);
+        self.reading.send_replace(reading);
+    }
+
+    pub(crate) fn reading(&self) -> Reading {
+        self.reading.borrow().clone()
+    }
+
+    pub(crate) fn readings(&self) -> watch::Receiver<Reading> {
+        self.reading.subscribe()
+    }
+
+    pub(crate) fn force(&self, forced: impl IntoIterator<Item = Forced>) {
+        self.forced.lock().unwrap_or_else(PoisonError::into_inner).extend(forced);
+    }
+
+    /// Ends the life: from draining to closed, with the report.
+    pub(crate) fn finish(self: &Arc<Self>) {
+        let took = self.close_began.get().map_or(Duration::ZERO, Instant::elapsed);
+        let forced =
+            std::mem::take(&mut *self.forced.lock().unwrap_or_else(PoisonError::into_inner));
+        self.meter.closed(took, forced.len());
+        let report =
+            CloseReport { resource: Arc::clone(&self.name), system: B::SYSTEM, took, forced };
+        // Set before the state, so that whoever sees `Closed` finds it. Only the first one counts.
+        let _ = self.report.set(report);
+        let _ = self.apply(Change::Drained);
+    }
+
+    /// `redis at localhost:6379/0`: what messages call the server.
+    pub(crate) fn server(&self) -> String {
+        format!("{} at {}", B::SYSTEM, self.backend.address())
+    }
+
+    pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::new(kind, Arc::clone(&self.name), message)
+    }
+
+    pub(crate) fn driver_error(&self, doing: &str, error: B::Error) -> Error {
+        let doing = format!("{doing} {}", self.server());
+        Error::from_driver(B::classify(&error), Arc::clone(&self.name), doing, error)
+    }
+
+    pub(crate) fn closed_error(&self) -> Error {
+        self.error(ErrorKind::Closed, format!("{} is {}", self.server(), self.state()))
+    }
+}

@@ -1,0 +1,232 @@
+//! One task per resource that connects it, notices its loss, brings it back and ends it.
+
+use crate::shared::Shared;
+use crate::snapshot::{Change, Phase};
+use crate::{
+    Backend, Backoff, Error, ErrorKind, Recovery, Result, State, dial, ending, leaks, vigil,
+};
+use futures_util::FutureExt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::task::TaskTracker;
+
+/// Time between two summaries in the log while a resource is down.
+const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
+
+pub(crate) struct Supervisor<B: Backend> {
+    pub(crate) shared: Arc<Shared<B>>,
+    /// The client that is to be said goodbye to: the live one, or a lost one that heals itself.
+    pub(crate) held: Option<B::Client>,
+    /// Goodbyes to lost clients that are under way.
+    pub(crate) retired: TaskTracker,
+    backoff: Backoff,
+}
+
+/// Starts the supervisor of a resource on the current runtime.
+pub(crate) fn spawn<B: Backend>(shared: Arc<Shared<B>>, runtime: &tokio::runtime::Handle) {
+    runtime.spawn(async move {
+        let _end = EndsWithTask(Arc::clone(&shared));
+        let watch = leaks::watch(Arc::clone(&shared));
+        tokio::select! {
+            () = Supervisor::new(shared).run() => {}
+            () = watch => {}
+        }
+    });
+}
+
+/// Closes the resource where its supervisor is dropped before its time (the runtime is shut down,
+/// or a backend panicked), so that nobody waits for a task that is gone.
+struct EndsWithTask<B: Backend>(Arc<Shared<B>>);
+
+impl<B: Backend> Drop for EndsWithTask<B> {
+    fn drop(&mut self) {
+        if self.0.state() != State::Closed {
+            self.0.force([crate::Forced::Abandoned]);
+            let _ = self.0.apply(Change::Close);
+            self.0.finish();
+        }
+    }
+}
+
+impl<B: Backend> Supervisor<B> {
+    fn new(shared: Arc<Shared<B>>) -> Self {
+        let backoff = Backoff::new(shared.settings.backoff_floor, shared.settings.backoff_cap);
+        Self { shared, held: None, retired: TaskTracker::new(), backoff }
+    }
+
+    async fn run(mut self) {
+        loop {
+            match self.shared.state() {
+                State::Idle => self.shared.left(State::Idle).await,
+                State::Connecting => {
+                    self.until_told_otherwise(State::Connecting, Self::first_connect).await
+                }
+                State::Ready => self.until_told_otherwise(State::Ready, Self::stand_by).await,
+                State::Reconnecting => {
+                    self.until_told_otherwise(State::Reconnecting, Self::reconnect).await
+                }
+                State::Draining => return ending::end(self).await,
+                State::Closed => return,
+            }
+        }
+    }
+
+    /// Does `work` for as long as the state is `state`: a close drops it wherever it is.
+    async fn until_told_otherwise(&mut self, state: State, work: impl AsyncFnOnce(&mut Self)) {
+        let shared = Arc::clone(&self.shared);
+        tokio::select! {
+            biased;
+            () = shared.left(state) => {}
+            () = work(self) => {}
+        }
+    }
+
+    /// The first connect: gives up after its attempts, its time, or a permanent error.
+    async fn first_connect(&mut self) {
+        let settings = self.shared.settings.clone();
+        let deadline = Instant::now() + settings.connect_deadline;
+        let mut delay = None;
+        for attempt in 1u32.. {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Err(error) = self.attempt(settings.connect_timeout.min(left)).await else { return };
+            let next = self.backoff.next(delay, fastrand::f64());
+            let over = attempt >= settings.connect_attempts || Instant::now() + next >= deadline;
+            if over || !error.kind().is_transient() {
+                let _ = self.shared.apply(Change::GaveUp(error.spent()));
+                return;
+            }
+            delay = Some(next);
+            sleep(next).await;
+        }
+    }
+
+    /// Stays with the connection until it is lost.
+    async fn stand_by(&mut self) {
+        let snapshot = self.shared.snapshot.load_full();
+        let Phase::Ready(live) = &snapshot.phase else { return };
+        let error = vigil::keep(&self.shared, &live.client).await;
+        // Refused where a close came first: then the goodbye is the ending's.
+        let lost = self.shared.apply(Change::Lost(error)).is_ok();
+        if lost && B::RECOVERY == Recovery::Supervisor {
+            self.retire_held();
+        }
+    }
+
+    /// Brings the connection back, however long it takes.
+    async fn reconnect(&mut self) {
+        let (began, mut summary, mut delay) = (Instant::now(), Instant::now(), None);
+        let mut permanent = false;
+        for attempt in 1u32.. {
+            let next = self.backoff.next(delay, fastrand::f64());
+            delay = Some(next);
+            // Only somebody's action mends a permanent error (a rotated password): no hurry.
+            sleep(if permanent { self.backoff.slow(fastrand::f64()) } else { next }).await;
+            let Err(error) = self.attempt(self.shared.settings.connect_timeout).await else {
+                return;
+            };
+            permanent = !error.kind().is_transient();
+            if summary.elapsed() >= SUMMARY_INTERVAL {
+                summary = Instant::now();
+                tracing::warn!(
+                    resource = %self.shared.name, attempts = attempt, down = ?began.elapsed(),
+                    cause = %error.message(), "resource is still down"
+                );
+            }
+        }
+    }
+
+    /// One attempt, from dial to an answered ping, and as many more pings as the settings ask of a
+    /// reconnect; on success the resource is ready.
+    async fn attempt(&mut self, limit: Duration) -> Result<()> {
+        if let Err(error) = self.try_once(limit).await {
+            if B::RECOVERY == Recovery::Supervisor || self.shared.state() == State::Connecting {
+                self.retire_held();
+            }
+            self.shared.attempt_failed(&error);
+            return Err(error);
+        }
+        // What was asked for before this connection was there is done.
+        let _ = self.shared.renew.notified().now_or_never();
+        if let Some(client) = self.held.clone() {
+            // Refused where a close came first; then the goodbye is said to what is held.
+            let _ = self.shared.apply(Change::Connected(client));
+        }
+        Ok(())
+    }
+
+    async fn try_once(&mut self, limit: Duration) -> Result<()> {
+        let patience = self.shared.settings.connect_deadline;
+        let Ok(permit) = timeout(patience, dial::permit()).await else {
+            let message = format!(
+                "cannot connect to {}: too many connects are under way in this process",
+                self.shared.server()
+            );
+            return Err(self.shared.error(ErrorKind::Overloaded, message));
+        };
+        let began = Instant::now();
+        self.dial(limit).await?;
+        drop(permit);
+        self.shared.meter.connect_took(began.elapsed());
+        self.prove().await
+    }
+
+    /// Connects (unless the driver heals what is held) and pings, within `limit`.
+    async fn dial(&mut self, limit: Duration) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let work = async {
+            if self.held.is_none() {
+                // Held as soon as it is there, so that a ping that fails or is dropped does not
+                // leave a client that nobody closes.
+                self.held = Some(shared.backend.connect().await?);
+            }
+            match &self.held {
+                Some(client) => shared.backend.ping(client).await,
+                None => Ok(()),
+            }
+        };
+        let doing = "cannot connect to";
+        match timeout(limit, work).await {
+            Ok(result) => result.map_err(|error| shared.driver_error(doing, error)),
+            Err(_) => Err(shared.error(
+                ErrorKind::Timeout,
+                format!("{doing} {}: no answer within {limit:?}", shared.server()),
+            )),
+        }
+    }
+
+    /// The further pings that the settings ask for before a reconnected resource is ready again.
+    async fn prove(&mut self) -> Result<()> {
+        if self.shared.state() != State::Reconnecting {
+            return Ok(());
+        }
+        for _ in 1..self.shared.settings.health_successes {
+            sleep(self.shared.settings.health_interval).await;
+            if let Some(client) = &self.held {
+                vigil::ping(&self.shared, client).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says goodbye to what is held, in the background and bounded: a reconnect doesn't wait for a
+    /// server that is gone.
+    fn retire_held(&mut self) {
+        let Some(client) = self.held.take() else { return };
+        let shared = Arc::clone(&self.shared);
+        self.retired.spawn(async move {
+            let goodbye = shared.backend.close(client);
+            if !matches!(timeout(shared.settings.close_timeout, goodbye).await, Ok(Ok(()))) {
+                tracing::debug!(resource = %shared.name, "a lost connection did not hear the goodbye");
+            }
+        });
+    }
+}
+
+/// Why a connection counts as lost though nothing failed: a fresh one was asked for.
+pub(crate) fn renewal<B: Backend>(shared: &Shared<B>) -> Error {
+    shared.error(
+        ErrorKind::Connect,
+        format!("a fresh connection to {} was asked for", shared.server()),
+    )
+}

@@ -1,0 +1,105 @@
+//! State changes as they are told to the log and to watchers.
+
+use crate::shared::Shared;
+use crate::{Backend, Error, State};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+/// One state change of one resource.
+#[derive(Clone, Debug)]
+pub struct Transition {
+    /// The resource's name.
+    pub resource: Arc<str>,
+    /// Its system, such as `redis`.
+    pub system: &'static str,
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// When, by the wall clock.
+    pub at: SystemTime,
+    /// How long the state before had lasted, by the monotonic clock: for `Reconnecting` to `Ready`
+    /// this is how long the outage was.
+    pub in_previous: Duration,
+    /// How many connections there have been so far.
+    pub generation: u64,
+    /// Why, where something went wrong.
+    pub cause: Option<Error>,
+}
+
+impl Transition {
+    /// The one log line of a state change.
+    pub(crate) fn log(&self, address: &str) {
+        let Self { resource, system, from, to, in_previous, cause, .. } = self;
+        match cause {
+            Some(cause) => tracing::warn!(
+                resource = %resource, db.system.name = system, server.address = address,
+                from = %from, to = %to, after = ?in_previous, error.type = %cause.kind(),
+                cause = %cause.message(), "resource is {to}"
+            ),
+            None => tracing::info!(
+                resource = %resource, db.system.name = system, server.address = address,
+                from = %from, to = %to, after = ?in_previous, "resource is {to}"
+            ),
+        }
+    }
+}
+
+/// Follows the state changes of a resource, in order.
+///
+/// It may lag 256 changes behind; one that lags further misses the oldest.
+pub struct Watch<B: Backend> {
+    shared: Arc<Shared<B>>,
+    changes: broadcast::Receiver<Transition>,
+    over: bool,
+}
+
+impl<B: Backend> Watch<B> {
+    pub(crate) fn new(shared: Arc<Shared<B>>) -> Self {
+        let changes = shared.changes();
+        let over = shared.state() == State::Closed;
+        Self { shared, changes, over }
+    }
+
+    /// The next state change, or `None` once the resource is closed and its last change was given.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost where this is dropped.
+    pub async fn next(&mut self) -> Option<Transition> {
+        loop {
+            if self.over {
+                return None;
+            }
+            match self.changes.recv().await {
+                Ok(transition) => {
+                    self.over = transition.to == State::Closed;
+                    return Some(transition);
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => self.over = true,
+            }
+        }
+    }
+
+    /// Waits until the resource is in `state`; `false` where it was closed first.
+    ///
+    /// Unbounded by itself: wrap it in a time limit.
+    ///
+    /// # Cancel safety
+    /// Changes that were passed over on the way are not given by [`Watch::next`] any more.
+    pub async fn wait_for(&mut self, state: State) -> bool {
+        while self.shared.state() != state {
+            if self.next().await.is_none() {
+                return self.shared.state() == state;
+            }
+        }
+        true
+    }
+}
+
+impl<B: Backend> std::fmt::Debug for Watch<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").field("resource", &self.shared.name).finish_non_exhaustive()
+    }
+}

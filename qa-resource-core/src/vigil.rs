@@ -1,0 +1,66 @@
+//! Watching over a live connection: the driver's word, pings on time, and pings on suspicion.
+
+use crate::health::Hysteresis;
+use crate::shared::Shared;
+use crate::supervisor::renewal;
+use crate::{Backend, Error, ErrorKind, Health, Reading, Result};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// The shortest time between two pings: a thousand operations that fail at once are one suspicion.
+const SHORTEST_GAP: Duration = Duration::from_millis(100);
+
+/// Returns why the connection is lost, once it is.
+pub(crate) async fn keep<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Error {
+    tokio::select! {
+        biased;
+        () = shared.renew.notified() => renewal(shared),
+        error = shared.backend.lost(client) => shared.driver_error("lost the connection to", error),
+        error = pings(shared, client) => error,
+    }
+}
+
+/// Pings until so many failed in a row.
+async fn pings<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Error {
+    let settings = &shared.settings;
+    let mut failures = Hysteresis::new(settings.health_failures);
+    let mut last = Instant::now();
+    let mut wait = settings.health_interval;
+    loop {
+        tokio::select! {
+            () = sleep_until(last + wait) => {}
+            () = shared.check.notified() => sleep_until(last + SHORTEST_GAP).await,
+        }
+        last = Instant::now();
+        // A failed ping is followed by the next one at once: that is what makes two of them quick.
+        wait = SHORTEST_GAP;
+        match ping(shared, client).await {
+            Ok(latency) => {
+                failures.reset();
+                wait = settings.health_interval;
+                shared.read(Reading::new(Health::Up, Some(latency), None));
+            }
+            // It answers: that it can't keep up is no reason to leave it.
+            Err(error) if error.kind() == ErrorKind::Overloaded => {
+                failures.reset();
+                wait = settings.health_interval;
+                shared.read(Reading::new(Health::Degraded, None, Some(error)));
+            }
+            Err(error) if failures.count() => return error,
+            Err(error) => shared.read(Reading::new(Health::Degraded, None, Some(error))),
+        }
+    }
+}
+
+/// One bounded ping, and how long it took.
+pub(crate) async fn ping<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Result<Duration> {
+    let (began, limit) = (Instant::now(), shared.settings.health_timeout);
+    match timeout(limit, shared.backend.ping(client)).await {
+        Ok(Ok(())) => Ok(began.elapsed()),
+        Ok(Err(error)) => Err(shared.driver_error("no sign of life from", error)),
+        Err(_) => {
+            let message = format!("no sign of life from {} within {limit:?}", shared.server());
+            Err(shared.error(ErrorKind::Timeout, message))
+        }
+    }
+}
