@@ -1,0 +1,143 @@
+//! How to connect to a RabbitMQ broker, ask it for a sign of life and say goodbye.
+
+use crate::classify::classify;
+use crate::dial::dial;
+use crate::link::Link;
+use crate::options::Options;
+use crate::{Client, Error, Topology, tls};
+use lapin::ConnectionProperties;
+use qa_resource_core::{Backend, Class, Host, Result, Target, TlsSettings, async_trait};
+use std::sync::{Arc, Mutex};
+
+/// A RabbitMQ broker, or a cluster of them.
+///
+/// The URL is `amqp://user:password@host:port/vhost`, or `amqps` with the feature `tls`. Without
+/// user and password it is `guest` twice; the port is 5672 (5671 with TLS); no path, `/` and `/%2F`
+/// are the virtual host `/`. Several hosts, separated by commas, are tried in an order that is
+/// drawn anew with each connect. The query may hold
+/// - `heartbeat`: seconds after which an idle connection asks for a sign of life, 10 by default and
+///   5 at least; a peer that is silent for twice as long is gone;
+/// - `connection_timeout`: milliseconds for dial and login on one host; by default 2,000 where there
+///   are several hosts, and 30,000 (the supervisor's own limit is shorter) where there is one.
+///
+/// Each connect makes two connections, for publishing and for consuming, both under the resource's
+/// name, and declares the [`Topology`] before the resource is ready.
+#[derive(Debug)]
+pub struct RabbitMq {
+    name: Arc<str>,
+    address: String,
+    options: Options,
+    tls: TlsSettings,
+    topology: Arc<Mutex<Topology>>,
+}
+
+impl RabbitMq {
+    /// A backend for `target`. Does no I/O.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](qa_resource_core::ErrorKind::Config): the scheme is neither `amqp` nor
+    /// `amqps`, the feature that `amqps` needs is off, or the query has an unknown key or a value
+    /// that makes no sense.
+    pub fn new(target: &Target) -> Result<Self> {
+        let options = Options::new(target)?;
+        tls::check(target)?;
+        Ok(Self {
+            name: Arc::clone(&target.name),
+            address: options.address(),
+            options,
+            tls: target.tls.clone(),
+            topology: Arc::default(),
+        })
+    }
+
+    /// The same backend, which declares `topology` with every connect.
+    #[must_use]
+    pub fn with_topology(mut self, topology: Topology) -> Self {
+        self.topology = Arc::new(Mutex::new(topology));
+        self
+    }
+
+    async fn connect_to(&self, host: &Host) -> Result<Client, Error> {
+        let (publishing, consuming) =
+            tokio::try_join!(self.link(host, "publish"), self.link(host, "consume"))?;
+        let client = Client::new(publishing, consuming, Arc::clone(&self.topology));
+        client.restore().await?;
+        Ok(client)
+    }
+
+    async fn link(&self, host: &Host, purpose: &str) -> Result<Link, Error> {
+        let properties = ConnectionProperties::default()
+            .with_connection_name((&*self.name).into())
+            .with_client_property("purpose".into(), purpose.into());
+        let (connection, socket) = dial(&self.options, &self.tls, properties, host).await?;
+        Ok(Link::new(connection, socket))
+    }
+}
+
+#[async_trait]
+impl Backend for RabbitMq {
+    const SYSTEM: &'static str = "rabbitmq";
+
+    type Client = Client;
+    type Error = Error;
+
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    async fn connect(&self) -> Result<Client, Error> {
+        let mut hosts: Vec<&Host> = self.options.hosts.iter().collect();
+        fastrand::shuffle(&mut hosts);
+        let limit = self.options.host_limit;
+        let mut last = Error::TimedOut { doing: "connecting", limit };
+        for host in hosts {
+            match tokio::time::timeout(limit, self.connect_to(host)).await {
+                Ok(Ok(client)) => return Ok(client),
+                // The nodes of a cluster agree on passwords and topology: the next one would
+                // refuse us too.
+                Ok(Err(error)) if !classify(&error).kind.is_transient() => return Err(error),
+                Ok(Err(error)) => last = error,
+                Err(_) => last = Error::TimedOut { doing: "connecting", limit },
+            }
+        }
+        Err(last)
+    }
+
+    async fn ping(&self, client: &Client) -> Result<(), Error> {
+        client.ping().await
+    }
+
+    async fn close(&self, client: Client) -> Result<(), Error> {
+        client.close().await
+    }
+
+    async fn lost(&self, client: &Client) -> Error {
+        client.lost().await
+    }
+
+    fn classify(error: &Error) -> Class {
+        classify(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_secret_prints() {
+        let url = "amqp://c4n4ry:c4n4ry@h/v?heartbeat=10";
+        let backend = RabbitMq::new(&Target::parse("orders", url).unwrap()).unwrap();
+        let text = format!("{backend:?} {}", backend.address());
+        assert!(!text.contains("c4n4ry"), "{text}");
+        assert_eq!(backend.address(), "h:5672/v");
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn tls_that_is_not_built_in_is_refused_with_the_remedy() {
+        let target = Target::parse("orders", "amqps://h").unwrap();
+        let error = RabbitMq::new(&target).unwrap_err().to_string();
+        assert!(error.contains("build with the feature `tls`"), "{error}");
+    }
+}

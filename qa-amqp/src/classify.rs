@@ -1,0 +1,100 @@
+//! What each error means: its kind, and whether the operation can have been applied.
+
+use crate::Error;
+use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError, AMQPSoftError};
+use qa_resource_core::{Class, ErrorKind};
+use std::io;
+
+pub(crate) fn classify(error: &Error) -> Class {
+    match error {
+        Error::Driver(source) | Error::Declare { source, .. } | Error::Consume { source, .. } => {
+            driver(source)
+        }
+        Error::Name { .. } | Error::Tls(_) => Class::not_applied(ErrorKind::Config),
+        Error::TimedOut { .. } => Class::unknown(ErrorKind::Timeout),
+    }
+}
+
+/// The driver calls every error that a broker sends recoverable, a wrong password too; this reads
+/// the reply code instead.
+fn driver(error: &lapin::Error) -> Class {
+    use lapin::ErrorKind as Kind;
+    match error.kind() {
+        Kind::ChannelsLimitReached => Class::not_applied(ErrorKind::Overloaded),
+        Kind::InvalidProtocolVersion(_) | Kind::NoDefaultRuntime | Kind::SerialisationError(_) => {
+            Class::not_applied(ErrorKind::Config)
+        }
+        // Checked before anything is written.
+        Kind::InvalidConnectionState(_)
+        | Kind::InvalidChannel(_)
+        | Kind::InvalidChannelState(..) => Class::not_applied(ErrorKind::Connect),
+        Kind::IOError(error) => io_error(error),
+        Kind::ProtocolError(error) => protocol(error),
+        Kind::AuthProviderError(_) => Class::not_applied(ErrorKind::Auth),
+        Kind::FutureCompleted => Class::unknown(ErrorKind::Operation),
+        // A heartbeat that is missing, a stream that can't be parsed, a runtime that is gone, and
+        // whatever a later driver adds: the connection is of no use, and what was on its way may
+        // have arrived.
+        _ => Class::unknown(ErrorKind::Connect),
+    }
+}
+
+/// Errors of a dial are certain; those of a connection that stood may have lost only the answer.
+fn io_error(error: &io::Error) -> Class {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::AddrNotAvailable
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NotFound => Class::not_applied(ErrorKind::Connect),
+        io::ErrorKind::TimedOut => Class::unknown(ErrorKind::Timeout),
+        _ => Class::unknown(ErrorKind::Connect),
+    }
+}
+
+fn protocol(error: &AMQPError) -> Class {
+    match error.kind() {
+        AMQPErrorKind::Soft(soft) => Class::not_applied(match soft {
+            AMQPSoftError::ACCESSREFUSED => ErrorKind::Auth,
+            AMQPSoftError::CONTENTTOOLARGE
+            | AMQPSoftError::NOROUTE
+            | AMQPSoftError::NOCONSUMERS
+            | AMQPSoftError::NOTFOUND
+            | AMQPSoftError::RESOURCELOCKED
+            | AMQPSoftError::PRECONDITIONFAILED => ErrorKind::Operation,
+        }),
+        AMQPErrorKind::Hard(hard) => match hard {
+            // An operator, a restart, or a node that is not up yet: it may have been applied.
+            AMQPHardError::CONNECTIONFORCED | AMQPHardError::INTERNALERROR => {
+                Class::unknown(ErrorKind::Connect)
+            }
+            AMQPHardError::RESOURCEERROR => Class::unknown(ErrorKind::Overloaded),
+            AMQPHardError::INVALIDPATH => Class::not_applied(ErrorKind::Config),
+            AMQPHardError::NOTALLOWED => Class::not_applied(not_allowed(error)),
+            AMQPHardError::NOTIMPLEMENTED => Class::not_applied(ErrorKind::Operation),
+            // Somebody breaks the protocol: a new connection starts afresh.
+            AMQPHardError::FRAMEERROR
+            | AMQPHardError::SYNTAXERROR
+            | AMQPHardError::COMMANDINVALID
+            | AMQPHardError::CHANNELERROR
+            | AMQPHardError::UNEXPECTEDFRAME => Class::unknown(ErrorKind::Connect),
+        },
+    }
+}
+
+/// 530 has three meanings, told apart by its text alone: no such virtual host, no right to it, and
+/// a limit on connections.
+fn not_allowed(error: &AMQPError) -> ErrorKind {
+    let text = error.get_message().as_str().to_ascii_lowercase();
+    if text.contains("limit") {
+        ErrorKind::Overloaded
+    } else if text.contains("refused for user") {
+        ErrorKind::Auth
+    } else {
+        ErrorKind::Config
+    }
+}
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

@@ -1,0 +1,62 @@
+//! One connection to one host.
+
+use crate::options::Options;
+use crate::socket::Socket;
+use crate::{Error, tls};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
+use qa_resource_core::{Host, TlsSettings};
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+/// Dials, makes the TLS handshake where it is asked for, and logs in.
+///
+/// # Cancel safety
+/// Where this is dropped the socket is shut down, and with it ends the thread that the driver has
+/// started for it.
+pub(crate) async fn dial(
+    options: &Options,
+    tls_settings: &TlsSettings,
+    properties: ConnectionProperties,
+    host: &Host,
+) -> Result<(Connection, Socket), Error> {
+    let runtime = lapin::runtime::default_runtime()?;
+    let port = host.port_or(options.port());
+    let addresses = runtime.to_socket_addrs((host.name.clone(), port));
+    let stream = AsyncTcpStream::connect(&runtime, addresses).await.map_err(driver)?;
+    let AsyncTcpStream::Plain(plain) = &stream else {
+        return Err(driver(io::Error::other("the driver's stream is not plain")));
+    };
+    let socket = Socket::of(plain.get_ref()).map_err(driver)?;
+    let stream =
+        if options.tls { tls::wrap(stream, &host.name, tls_settings).await? } else { stream };
+    // The driver asks for a stream, and would ask again if it reconnected: it gets the one.
+    let stream = Mutex::new(Some(stream));
+    let take = async move |_, _| {
+        let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+        stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted).into())
+    };
+    let uri = uri(options, host, port);
+    let connection = Connection::connector(uri, runtime, take, properties).await?;
+    Ok((connection, socket))
+}
+
+fn driver(error: io::Error) -> Error {
+    Error::Driver(error.into())
+}
+
+fn uri(options: &Options, host: &Host, port: u16) -> AMQPUri {
+    AMQPUri {
+        scheme: if options.tls { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
+        authority: AMQPAuthority {
+            userinfo: AMQPUserInfo {
+                username: options.user.expose().to_owned(),
+                password: options.password.expose().to_owned(),
+            },
+            host: host.name.clone(),
+            port,
+        },
+        vhost: options.vhost.clone(),
+        query: AMQPQueryString { heartbeat: Some(options.heartbeat), ..AMQPQueryString::default() },
+    }
+}

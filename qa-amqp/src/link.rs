@@ -1,0 +1,153 @@
+//! One connection with its state: lost, blocked, or well.
+
+use crate::Error;
+use crate::error::bounded;
+use crate::socket::Socket;
+use futures_util::{Stream, StreamExt};
+use lapin::{Connection, ConnectionState, ConnectionStatus, ErrorKind, Event};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Limit for a goodbye. A healthy broker answers within milliseconds.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// What the driver has said of the connection.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    blocked: Option<Arc<str>>,
+    lost: Option<lapin::Error>,
+}
+
+/// One of a client's two connections.
+#[derive(Debug)]
+pub(crate) struct Link {
+    said: watch::Receiver<Said>,
+    connection: Connection,
+    // Behind the connection: its drop says goodbye before this one cuts.
+    socket: Socket,
+    _listener: AbortOnDropHandle<()>,
+}
+
+impl Link {
+    pub(crate) fn new(connection: Connection, socket: Socket) -> Self {
+        // Called once: the driver's listeners compete for events, each is seen by one of them.
+        let events = connection.events_listener();
+        let status = connection.status().clone();
+        let (sender, said) = watch::channel(Said::default());
+        if !connection.status().connected() {
+            sender.send_modify(|said| said.lost = Some(state_error(&connection)));
+        }
+        let listener = AbortOnDropHandle::new(tokio::spawn(listen(events, status, sender)));
+        Self { said, connection, socket, _listener: listener }
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Why the broker takes nothing at the moment, where it does not.
+    pub(crate) fn blocked(&self) -> Option<Arc<str>> {
+        self.said.borrow().blocked.clone()
+    }
+
+    /// Resolves when the broker blocks, or when it does not, as `wanted` says.
+    pub(crate) async fn until_blocked(&self, wanted: bool) {
+        let mut said = self.said.clone();
+        if said.wait_for(|said| said.blocked.is_some() == wanted).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// Resolves with the cause when the connection is gone.
+    pub(crate) async fn lost(&self) -> lapin::Error {
+        let mut said = self.said.clone();
+        match said.wait_for(|said| said.lost.is_some()).await {
+            Ok(said) => said.lost.clone().unwrap_or_else(|| state_error(&self.connection)),
+            Err(_) => state_error(&self.connection),
+        }
+    }
+
+    /// Opens and closes a channel. Where the broker blocks, nothing may be written: the state and
+    /// the heartbeat, which the driver watches, have to do.
+    pub(crate) async fn ping(&self) -> Result<(), Error> {
+        if !self.connection.status().connected() {
+            return Err(Error::Driver(state_error(&self.connection)));
+        }
+        tokio::select! {
+            biased;
+            () = self.until_blocked(true) => Ok(()),
+            answer = self.round_trip() => answer,
+        }
+    }
+
+    async fn round_trip(&self) -> Result<(), Error> {
+        let channel = self.connection.create_channel().await?;
+        channel.close(200, "OK".into()).await?;
+        Ok(())
+    }
+
+    /// Says goodbye where that can be heard, and ends the connection in any case.
+    pub(crate) async fn close(&self) -> Result<(), Error> {
+        let _cut = Cut(&self.socket);
+        if self.blocked().is_some() || !self.connection.status().connected() {
+            return Ok(());
+        }
+        let goodbye = self.connection.close(200, "OK".into());
+        match bounded("closing the connection", CLOSE_LIMIT, goodbye).await {
+            Err(Error::Driver(error)) if is_gone(&error) => Ok(()),
+            answer => answer,
+        }
+    }
+}
+
+/// Cuts when a close ends, or is dropped.
+struct Cut<'a>(&'a Socket);
+
+impl Drop for Cut<'_> {
+    fn drop(&mut self) {
+        self.0.cut();
+    }
+}
+
+/// A connection that ended by itself while we said goodbye is closed, which is what was wanted.
+fn is_gone(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidConnectionState(_) | ErrorKind::IOError(_))
+}
+
+fn state_error(connection: &Connection) -> lapin::Error {
+    let status = connection.status();
+    let state = if status.closed() {
+        ConnectionState::Closed
+    } else if status.closing() {
+        ConnectionState::Closing
+    } else {
+        ConnectionState::Error
+    };
+    ErrorKind::InvalidConnectionState(state).into()
+}
+
+async fn listen(
+    events: impl Stream<Item = Event>,
+    status: ConnectionStatus,
+    sender: watch::Sender<Said>,
+) {
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Event::ConnectionBlocked(reason) => {
+                tracing::warn!(%reason, "the broker takes no messages");
+                sender.send_modify(|said| said.blocked = Some(reason.into()));
+            }
+            Event::ConnectionUnblocked => sender.send_modify(|said| said.blocked = None),
+            Event::Error(error) => {
+                // An error of a channel comes here too, and leaves the connection as it is.
+                if !status.connected() {
+                    sender.send_modify(|said| said.lost = Some(error));
+                }
+            }
+            _ => {}
+        }
+    }
+}
