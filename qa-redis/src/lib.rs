@@ -1,1 +1,65 @@
-//! qa-redis
+//! Redis for [`qa_resource_core`]: one multiplexed connection that is replaced when it is lost.
+//!
+//! [`Redis`] is the backend and [`Client`] what a lease gives. The client implements redis'
+//! [`ConnectionLike`](redis::aio::ConnectionLike), so that every command, pipeline and script of
+//! the [`redis`] crate works on it, from any number of tasks at once and over one connection:
+//!
+//! ```no_run
+//! use qa_redis::redis::AsyncCommands;
+//! use qa_redis::{Redis, Target};
+//! use qa_resource_core::Backend;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let redis = Redis::new(&Target::parse("redis", "redis://:password@localhost:6379/0")?)?;
+//! let mut client = redis.connect().await?;
+//!
+//! // One command: a value that expires after 300 s.
+//! let () = client.set_ex("signal:600000", "long", 300).await?;
+//!
+//! // Many commands in one round trip.
+//! let mut pipeline = qa_redis::redis::pipe();
+//! for code in ["600000", "600004"] {
+//!     pipeline.set_ex(format!("signal:{code}"), "flat", 300).ignore();
+//! }
+//! pipeline.get("signal:600000");
+//! let (signal,): (String,) = pipeline.query_async(&mut client).await?;
+//! assert_eq!(signal, "flat");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is better than redis' own `ConnectionManager`
+//!
+//! - A lost connection is noticed when it breaks, not with the next command, in RESP2 and RESP3.
+//! - A half-open connection is left: after [three](Redis) answers in a row that did not come.
+//! - A server that has become read-only (a failover) is left.
+//! - Nothing is cached that a rotated password could spoil: each connect starts from nothing.
+//! - While the server is down, commands fail at once and say that they were not applied.
+//! - Closing ends the connection at once, even while clones of the client are still held.
+//!
+//! # What must not run on the shared connection
+//!
+//! Blocking commands (`BLPOP`, `XREAD BLOCK`), `WATCH`, `MULTI` by hand, `SELECT`, `SUBSCRIBE`,
+//! `CLIENT REPLY` and `RESET`: they hold up or confuse every other user of the connection. An atomic
+//! [`Pipeline`](redis::Pipeline::atomic) is fine: it is sent as one piece.
+
+mod backend;
+mod classify;
+mod client;
+mod dial;
+mod fate;
+mod link;
+mod login;
+mod options;
+mod session;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+
+pub use backend::Redis;
+pub use client::Client;
+pub use link::Counts;
+pub use qa_resource_core::{Endpoint, Target, TlsSettings};
+pub use redis;

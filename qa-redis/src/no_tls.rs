@@ -1,0 +1,19 @@
+//! What stands in for TLS where the feature is off: nothing that can be made.
+
+use qa_resource_core::{Result, Target};
+use redis::RedisResult;
+use tokio::net::TcpStream;
+
+#[derive(Debug)]
+pub(crate) enum Tls {}
+
+impl Tls {
+    pub(crate) fn new(target: &Target, _host: &str) -> Result<Self> {
+        Err(target.config_error("`rediss` needs TLS; build with the feature `tls`"))
+    }
+
+    #[allow(clippy::unused_async, reason = "the same signature as with TLS")]
+    pub(crate) async fn secure(&self, _stream: TcpStream) -> RedisResult<TcpStream> {
+        match *self {}
+    }
+}

@@ -1,0 +1,158 @@
+//! What the URL says, checked before anything is dialled.
+
+use qa_resource_core::{Result, Secret, Target};
+use redis::ProtocolVersion;
+use serde::de::value::{Error as NotADuration, StrDeserializer};
+use std::time::Duration;
+
+const KEYS: &str = "protocol, response_timeout, max_timeouts";
+
+/// The part of a target that the driver has no type for.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) database: u32,
+    pub(crate) user: Option<Secret>,
+    pub(crate) password: Option<Secret>,
+    /// What the server's `CLIENT LIST` shows; `None` where nothing is left of the resource's name.
+    pub(crate) name: Option<String>,
+    pub(crate) protocol: ProtocolVersion,
+    pub(crate) response_timeout: Duration,
+    pub(crate) max_timeouts: u32,
+}
+
+impl Options {
+    pub(crate) fn new(target: &Target) -> Result<Self> {
+        let endpoint = &target.endpoint;
+        let [host] = endpoint.hosts() else {
+            return Err(target.config_error("the URL names several hosts; redis takes one"));
+        };
+        if endpoint.user().is_some() && endpoint.password().is_none() {
+            return Err(target.config_error("the URL has a user but no password"));
+        }
+        let mut options = Self {
+            host: host.name.clone(),
+            port: host.port_or(crate::backend::PORT),
+            database: database(target)?,
+            user: endpoint.user().cloned(),
+            password: endpoint.password().cloned(),
+            name: client_name(&target.name),
+            protocol: ProtocolVersion::RESP3,
+            response_timeout: Duration::from_secs(2),
+            max_timeouts: 3,
+        };
+        for (key, value) in endpoint.query() {
+            if let Err(expected) = options.set(key, value.expose()) {
+                return Err(target.config_error(expected));
+            }
+        }
+        Ok(options)
+    }
+
+    /// The error never holds the value: it may be a password under a mistyped key.
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "protocol" => {
+                self.protocol = protocol(value).ok_or("`protocol` is not resp2 or resp3")?
+            }
+            "response_timeout" => {
+                self.response_timeout = duration(value).ok_or(
+                    "`response_timeout` is not a duration above zero, such as 500ms or 2s",
+                )?;
+            }
+            "max_timeouts" => {
+                let number = value.parse::<u32>();
+                self.max_timeouts = number.map_err(|_| "`max_timeouts` is not a number")?.max(1);
+            }
+            _ => return Err(format!("the URL's query has an unknown key `{key}`; known: {KEYS}")),
+        }
+        Ok(())
+    }
+}
+
+fn database(target: &Target) -> Result<u32> {
+    let path = target.endpoint.path();
+    if path.is_empty() {
+        return Ok(0);
+    }
+    let wrong = |_| target.config_error("the URL's path is not a database number, such as /0");
+    path.parse().map_err(wrong)
+}
+
+fn protocol(text: &str) -> Option<ProtocolVersion> {
+    match text {
+        "2" | "resp2" => Some(ProtocolVersion::RESP2),
+        "3" | "resp3" => Some(ProtocolVersion::RESP3),
+        _ => None,
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let text = StrDeserializer::<NotADuration>::new(text);
+    humantime_serde::deserialize(text).ok().filter(|duration: &Duration| !duration.is_zero())
+}
+
+/// `CLIENT SETNAME` takes printable ASCII without blanks.
+fn client_name(name: &str) -> Option<String> {
+    let sanitised: String = name
+        .chars()
+        .take(64)
+        .map(|char| if char.is_ascii_graphic() { char } else { '-' })
+        .collect();
+    (!sanitised.is_empty()).then_some(sanitised)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(url: &str) -> Result<Options> {
+        Options::new(&Target::parse("cache of mine", url).unwrap())
+    }
+
+    #[test]
+    fn takes_defaults_and_values_from_the_url() {
+        let plain = options("redis://localhost").unwrap();
+        assert_eq!((plain.host.as_str(), plain.port, plain.database), ("localhost", 6379, 0));
+        assert_eq!((plain.response_timeout, plain.max_timeouts), (Duration::from_secs(2), 3));
+        assert!(plain.protocol.supports_resp3() && plain.password.is_none());
+        assert_eq!(plain.name.as_deref(), Some("cache-of-mine"));
+
+        let url = "redis://us%40er:p%3Aw%2F@[::1]:6380/2?response_timeout=500ms&max_timeouts=0&protocol=resp2";
+        let full = options(url).unwrap();
+        assert_eq!((full.host.as_str(), full.port, full.database), ("::1", 6380, 2));
+        assert_eq!(full.user.unwrap().expose(), "us@er");
+        assert_eq!(full.password.unwrap().expose(), "p:w/");
+        assert_eq!((full.response_timeout, full.max_timeouts), (Duration::from_millis(500), 1));
+        assert!(!full.protocol.supports_resp3());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_never_shown() {
+        let cases = [
+            ("redis://h/c4n4ry", "database number"),
+            ("redis://h/-1", "database number"),
+            ("redis://h/0?pasword=c4n4ry", "unknown key `pasword`; known: protocol"),
+            ("redis://h?response_timeout=c4n4ry", "`response_timeout`"),
+            ("redis://h?response_timeout=0s", "`response_timeout`"),
+            ("redis://h?max_timeouts=c4n4ry", "`max_timeouts`"),
+            ("redis://h?protocol=c4n4ry", "`protocol`"),
+            ("redis://c4n4ry@h", "no password"),
+            ("redis://a,b", "several hosts"),
+        ];
+        for (url, expected) in cases {
+            let error = options(url).unwrap_err();
+            let text = format!("{error} {error:?}");
+            assert!(text.contains(expected) && !text.contains("c4n4ry"), "{url}: {text}");
+            assert_eq!(error.kind(), qa_resource_core::ErrorKind::Config, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_client_name_is_what_the_server_takes() {
+        assert_eq!(client_name("kurse für\n2"), Some("kurse-f-r-2".into()));
+        assert_eq!(client_name(&"x".repeat(100)).unwrap().len(), 64);
+        assert_eq!(client_name(""), None);
+    }
+}
