@@ -30,9 +30,11 @@
 //! `QA_TEST_PROVIDER=container` or `=process` forces one.
 
 mod address;
+mod container;
 mod environment;
 mod error;
 mod options;
+mod ports;
 mod process;
 mod provider;
 mod ready;
@@ -42,6 +44,7 @@ mod speak;
 mod start;
 mod system;
 mod vhost;
+mod watchdog;
 
 pub use error::Error;
 pub use options::Options;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::address::Address;
+use crate::container::Container;
 use crate::process::Process;
 use crate::ready::{self, Alive};
 use crate::{Error, Options, Provider, System, start, vhost};
@@ -23,6 +24,7 @@ pub struct Server {
 /// What runs the server.
 pub(crate) enum Host {
     External,
+    Container(Mutex<Container>),
     Process(Mutex<Process>),
 }
 
@@ -84,6 +86,7 @@ impl Server {
     pub fn provider(&self) -> Provider {
         match self.host {
             Host::External => Provider::External,
+            Host::Container(_) => Provider::Container,
             Host::Process(_) => Provider::Process,
         }
     }
@@ -137,7 +140,7 @@ impl Server {
     pub async fn pid(&self) -> Option<u32> {
         match &self.host {
             Host::Process(process) => process.lock().await.pid(),
-            Host::External => None,
+            Host::External | Host::Container(_) => None,
         }
     }
 
@@ -156,6 +159,7 @@ impl Server {
     pub async fn stop(&self) -> Result<(), Error> {
         match &self.host {
             Host::Process(process) => process.lock().await.stop().await,
+            Host::Container(container) => container.lock().await.stop().await,
             Host::External => Err(self.unsupported("stop")),
         }
     }
@@ -172,6 +176,7 @@ impl Server {
     pub async fn kill(&self) -> Result<(), Error> {
         match &self.host {
             Host::Process(process) => process.lock().await.kill().await,
+            Host::Container(container) => container.lock().await.kill().await,
             Host::External => Err(self.unsupported("be killed")),
         }
     }
@@ -190,6 +195,7 @@ impl Server {
     pub async fn start_again(&self) -> Result<(), Error> {
         match &self.host {
             Host::Process(process) => process.lock().await.spawn()?,
+            Host::Container(container) => container.lock().await.start_again().await?,
             Host::External => return Err(self.unsupported("start again")),
         }
         self.wait_ready(self.system().start_limit()).await
@@ -222,6 +228,7 @@ impl Server {
     pub async fn freeze(&self) -> Result<(), Error> {
         match &self.host {
             Host::Process(process) => process.lock().await.freeze(),
+            Host::Container(container) => container.lock().await.freeze().await?,
             Host::External => return Err(self.unsupported("freeze")),
         }
         Ok(())
@@ -239,6 +246,7 @@ impl Server {
     pub async fn thaw(&self) -> Result<(), Error> {
         match &self.host {
             Host::Process(process) => process.lock().await.thaw(),
+            Host::Container(container) => container.lock().await.thaw().await?,
             Host::External => return Err(self.unsupported("thaw")),
         }
         Ok(())
@@ -259,6 +267,9 @@ impl Server {
         match (ready, &self.host) {
             (Err(error @ Error::Start { .. }), Host::Process(process)) => {
                 Err(process.lock().await.with_log(error, &self.address))
+            }
+            (Err(error @ Error::Start { .. }), Host::Container(container)) => {
+                Err(container.lock().await.with_log(error, &self.address).await)
             }
             (ready, _) => ready,
         }
@@ -299,7 +310,11 @@ impl Server {
     /// When the future is dropped, the server is removed by its drop.
     pub async fn remove(self) {
         // What fails here is done again by the drop, and after that by the watchdog.
-        let _ = self.kill().await;
+        match &self.host {
+            Host::External => {}
+            Host::Process(process) => drop(process.lock().await.kill().await),
+            Host::Container(container) => container.lock().await.remove().await,
+        }
     }
 
     fn unsupported(&self, what: &'static str) -> Error {
@@ -316,6 +331,7 @@ impl Alive for &Host {
     async fn ended(&mut self) -> Option<String> {
         match self {
             Host::Process(process) => process.lock().await.ended().await,
+            Host::Container(container) => container.lock().await.ended().await,
             Host::External => None,
         }
     }

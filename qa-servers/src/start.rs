@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::address::Address;
+use crate::container::Container;
 use crate::environment::forced_provider;
 use crate::process::Process;
 use crate::server::Host;
@@ -39,7 +40,10 @@ pub(crate) async fn start(system: System, options: Options) -> Result<(Address, 
 async fn start_by(provider: Provider, system: System) -> Result<Option<(Address, Host)>, Error> {
     match provider {
         Provider::External => external(system).await,
-        Provider::Container => Ok(None),
+        Provider::Container => {
+            let (container, address) = Container::start(system).await?;
+            Ok(Some((address, Host::Container(Mutex::new(container)))))
+        }
         Provider::Process => {
             let (process, address) = Process::start(system).await?;
             Ok(Some((address, Host::Process(Mutex::new(process)))))

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::ports::free_port;
 use super::recipe::{Recipe, make_home, not_installed, write};
 use crate::address::Address;
+use crate::ports::free_port;
 use crate::secret::hex;
 use crate::{Error, System, environment};
 
@@ -22,7 +22,7 @@ pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
     let address = Address::local(System::ClickHouse, free_port()?, None)?;
     make_home(&home.join("data"))?;
     write(&home.join("config.xml"), &configuration(home, address.port))?;
-    write(&home.join("users.xml"), &users(&address))?;
+    write(&home.join("users.xml"), &users(&address, "127.0.0.1"))?;
     let launcher = home.join("launcher.py");
     write(&launcher, LAUNCHER)?;
     let recipe = Recipe {
@@ -53,18 +53,18 @@ fn configuration(home: &Path, port: u16) -> String {
 }
 
 /// `default` belongs to the session of the engine itself, which has no password and comes from
-/// inside; everyone else is the application's user.
-fn users(address: &Address) -> String {
+/// inside; everyone else is the application's user, who comes from the network `from`.
+pub(crate) fn users(address: &Address, from: &str) -> String {
     let password = hex(&Sha256::digest(address.password.as_bytes()));
     let user = &address.user;
-    let rest = "<networks><ip>127.0.0.1</ip><ip>::1</ip></networks>\
-                <profile>default</profile><quota>default</quota>\
+    let rest = "<profile>default</profile><quota>default</quota>\
                 <access_management>1</access_management>";
     format!(
         "<clickhouse>\n<profiles><default><log_queries>1</log_queries></default></profiles>\n\
          <quotas><default/></quotas>\n<users>\n\
-         <default><password/>{rest}</default>\n\
-         <{user}><password_sha256_hex>{password}</password_sha256_hex>{rest}</{user}>\n\
+         <default><password/><networks><ip>127.0.0.1</ip></networks>{rest}</default>\n\
+         <{user}><password_sha256_hex>{password}</password_sha256_hex>\
+         <networks><ip>{from}</ip></networks>{rest}</{user}>\n\
          </users>\n</clickhouse>\n"
     )
 }

@@ -1,14 +1,12 @@
 //! A server that is a process of this machine.
 
-mod chdb;
-mod mongod;
-mod ports;
-mod rabbitmq;
+pub(crate) mod chdb;
+pub(crate) mod mongod;
+pub(crate) mod rabbitmq;
 mod recipe;
-mod redis_server;
+pub(crate) mod redis_server;
 mod spawn;
 mod tree;
-mod watchdog;
 
 use std::path::PathBuf;
 use std::process::Child;
@@ -17,11 +15,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use self::recipe::Recipe;
-use self::tree::Tree;
-use self::watchdog::Watchdog;
+use self::tree::{MARK, Tree};
 use crate::address::Address;
 use crate::ready::{self, Alive};
 use crate::secret::random_hex;
+use crate::watchdog::Watchdog;
 use crate::{Error, System};
 
 /// How long a graceful stop may take before it is forced. RabbitMQ with its management plugin
@@ -29,6 +27,24 @@ use crate::{Error, System};
 const STOP_LIMIT: Duration = Duration::from_secs(40);
 /// How often a process is looked at that is about to end.
 const POLL: Duration = Duration::from_millis(2);
+
+/// The watchdog's script: waits for the end of its input, then kills what carries the mark and
+/// removes the directory. It looks until nothing was found three times in a row: a
+/// process between `fork` and `exec` does not carry the mark yet.
+const SCRIPT: &str = r#"
+trap '' HUP INT TERM
+while read -r _; do :; done
+clean=0
+while [ "$clean" -lt 3 ]; do
+    pids=$({
+        grep -lsF "$2=$1" /proc/[0-9]*/environ
+        find /proc/[0-9]* -maxdepth 1 -name cwd -lname "$1*" 2>/dev/null
+    } | cut -d/ -f3)
+    if [ -n "$pids" ]; then kill -9 $pids 2>/dev/null; clean=0; else clean=$((clean + 1)); fi
+    sleep 0.05
+done
+rm -rf "$1"
+"#;
 
 /// One server, running or not, with its directory.
 #[derive(Debug)]
@@ -57,7 +73,7 @@ impl Process {
         let name = format!("qa-{system}-{}", random_hex(8)?);
         let home = std::env::temp_dir().join(name);
         // The watchdog is there before the directory is, so that there is nothing to leave behind.
-        let watchdog = Watchdog::of_directory(&home)?;
+        let watchdog = Watchdog::spawn(SCRIPT, &[home.as_os_str(), MARK.as_ref()])?;
         recipe::make_home(&home)?;
         let (recipe, address) = Recipe::prepare(system, &home)?;
         let tree = Tree::new(&home);

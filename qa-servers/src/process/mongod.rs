@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::ports::free_port;
 use super::recipe::{Recipe, make_home, not_installed, write};
 use crate::address::Address;
+use crate::ports::free_port;
 use crate::{Error, System, environment};
 
 pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {

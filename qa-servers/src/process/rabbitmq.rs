@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::ports::free_port;
 use super::recipe::{Recipe, make_home, not_installed, write};
 use crate::address::Address;
+use crate::ports::free_port;
 use crate::secret::random_hex;
 use crate::{Error, System, environment};
 
@@ -21,14 +21,19 @@ exec "$1"
 "#;
 
 /// One scheduler that never spins: an idle server costs next to nothing, and two cores suffice.
-const ERLANG: &str = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none \
-                      -kernel inet_dist_use_interface {127,0,0,1}";
+pub(crate) const QUIET: &str = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none";
+
+/// Keeps the port between nodes on loopback.
+const LOOPBACK: &str = "-kernel inet_dist_use_interface {127,0,0,1}";
+
+/// For virtual hosts on demand: ten times as quick as `rabbitmqctl`.
+pub(crate) const PLUGINS: &str = "[rabbitmq_management].";
 
 pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
     let server = find_server().ok_or_else(|| not_installed(System::RabbitMq, "rabbitmq-server"))?;
     let address = Address::local(System::RabbitMq, free_port()?, Some(free_port()?))?;
     write(&home.join("rabbitmq.conf"), &configuration(&address))?;
-    write(&home.join("enabled_plugins"), "[rabbitmq_management].")?;
+    write(&home.join("enabled_plugins"), PLUGINS)?;
     make_home(&home.join("user"))?;
     write(&home.join("user/.erlang.cookie"), &random_hex(16)?)?;
     let recipe = Recipe {
@@ -51,23 +56,24 @@ fn find_server() -> Option<PathBuf> {
 }
 
 fn configuration(address: &Address) -> String {
-    let Address { port, management, user, password, .. } = address;
+    let Address { port, management, .. } = address;
     let management = management.unwrap_or_default();
     format!(
         "listeners.tcp.1 = 127.0.0.1:{port}\n\
          management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n{}",
-        common(user, password)
+        common(address)
     )
 }
 
 /// What a process and a container have in common. The numbers of the memory and disk alarms are
 /// absolute, so that a small machine raises none.
-pub(crate) fn common(user: &str, password: &str) -> String {
+pub(crate) fn common(address: &Address) -> String {
+    let Address { user, password, .. } = address;
     format!(
         "default_user = {user}\ndefault_pass = {password}\n\
          default_permissions.configure = .*\ndefault_permissions.read = .*\n\
          default_permissions.write = .*\ndefault_user_tags.administrator = true\n\
-         loopback_users = none\nvm_memory_high_watermark.absolute = 1GB\n\
+         vm_memory_high_watermark.absolute = 1GB\n\
          disk_free_limit.absolute = 50MB\nlog.console = true\nlog.file = false\n"
     )
 }
@@ -92,6 +98,6 @@ fn variables(home: &Path, port: u16) -> Result<Vec<(&'static str, OsString)>, Er
         ("RABBITMQ_LOG_BASE", dir("log")),
         ("RABBITMQ_GENERATED_CONFIG_DIR", dir("generated")),
         ("RABBITMQ_PID_FILE", dir("pid")),
-        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG.into()),
+        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", format!("{QUIET} {LOOPBACK}").into()),
     ])
 }

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use super::ports::free_port;
 use super::recipe::{Recipe, not_installed, write};
 use crate::address::Address;
+use crate::ports::free_port;
 use crate::{Error, System, environment};
 
 /// Every write is on disk before it is confirmed. `DEBUG` is on, for faults that only it makes.
-fn configuration(address: &Address, home: &str) -> String {
-    let Address { port, user, password, .. } = address;
+pub(crate) fn configuration(bind: &str, port: u16, dir: &str, address: &Address) -> String {
+    let Address { user, password, .. } = address;
     format!(
-        "bind 127.0.0.1\nport {port}\ndir \"{home}\"\ndaemonize no\n\
-         appendonly yes\nappendfsync always\nsave \"\"\nenable-debug-command local\nset-proc-title no\n\
+        "bind {bind}\nport {port}\ndir \"{dir}\"\ndaemonize no\nset-proc-title no\n\
+         appendonly yes\nappendfsync always\nsave \"\"\nenable-debug-command yes\n\
          requirepass {password}\nuser {user} on >{password} ~* &* +@all\n"
     )
 }
@@ -22,7 +22,8 @@ pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
         .ok_or_else(|| not_installed(System::Redis, "redis-server"))?;
     let address = Address::local(System::Redis, free_port()?, None)?;
     let file = home.join("redis.conf");
-    write(&file, &configuration(&address, &home.display().to_string()))?;
+    let dir = home.display().to_string();
+    write(&file, &configuration("127.0.0.1", address.port, &dir, &address))?;
     let main = if program.ends_with("valkey-server") { "valkey-server" } else { "redis-server" };
     let recipe = Recipe {
         program,
