@@ -1,0 +1,64 @@
+//! What the tests on a real server share.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary is its own crate and uses some of it"
+)]
+
+use qa_redis::redis::{self, AsyncCommands};
+use qa_redis::{Client, Redis, Target};
+use qa_resource_core::Backend;
+use qa_servers::{Server, System};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// Within this something that happens "at once" has happened, on a busy machine too.
+pub const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// The server that the tests of this binary share; none of them breaks it.
+pub async fn shared() -> &'static Server {
+    static SERVER: OnceCell<Server> = OnceCell::const_new();
+    SERVER.get_or_init(|| async { Server::start(System::Redis).await.unwrap() }).await
+}
+
+/// A server of the test's own, to be broken.
+pub async fn owned() -> Server {
+    Server::start_owned(System::Redis).await.unwrap()
+}
+
+pub fn backend(name: &str, url: &str) -> Redis {
+    Redis::new(&Target::parse(name, url).unwrap()).unwrap()
+}
+
+pub async fn connect(name: &str, url: &str) -> Client {
+    backend(name, url).connect().await.unwrap()
+}
+
+/// The server's connections that carry this name.
+pub async fn connections(watcher: &mut Client, name: &str) -> usize {
+    let list: String = redis::cmd("CLIENT").arg("LIST").query_async(watcher).await.unwrap();
+    list.lines().filter(|line| line.contains(&format!(" name={name} "))).count()
+}
+
+/// Has the server cut the connection, as another user of it would.
+pub async fn cut(watcher: &mut Client, victim: &mut Client) {
+    let id: u64 = redis::cmd("CLIENT").arg("ID").query_async(victim).await.unwrap();
+    let killed: u64 =
+        redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).query_async(watcher).await.unwrap();
+    assert_eq!(killed, 1);
+}
+
+/// Works until the command is answered.
+pub async fn answers(client: &mut Client) -> bool {
+    client.exists::<_, bool>("nothing").await.is_ok()
+}
+
+/// Polls until `condition` holds; fails with what was waited for after `limit`.
+pub async fn eventually(what: &str, limit: Duration, mut condition: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(limit, waiting).await.is_ok(), "not within {limit:?}: {what}");
+}
