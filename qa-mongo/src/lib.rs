@@ -1,1 +1,71 @@
-//! qa-mongo
+//! MongoDB for qa-resource: the official driver under a supervised lifecycle.
+//!
+//! The driver pools, retries and fails over by itself; this crate adds what it lacks: a connect
+//! that means something (the driver's own is lazy), limits, a close that ends although a cursor is
+//! still open, and errors that say what they mean for the data. A lease gives the driver's own
+//! [`mongodb::Client`], so every operation of the driver is there as it is.
+//!
+//! ```no_run
+//! use qa_mongo::mongodb::bson::{Document, doc};
+//! use qa_mongo::{BulkOptions, MongoDb, bulk_upsert};
+//! use qa_resource_core::{Resource, Settings, Target};
+//!
+//! # async fn example() -> qa_resource_core::Result<()> {
+//! let target = Target::parse("quotes", "mongodb://me:secret@localhost/quantaxis?authSource=admin")?;
+//! let quotes = Resource::new("quotes", MongoDb::new(&target)?, Settings::default());
+//! quotes.connect().await?;
+//! let bars = [doc! { "code": "GOOG", "date": "2004-08-19", "close": 50.2 }];
+//! quotes
+//!     .run_idempotent(async |lease| {
+//!         let days = MongoDb::database(&lease).collection::<Document>("stock_day");
+//!         bulk_upsert(&days, &bars, &["code", "date"], &BulkOptions::default()).await
+//!     })
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The URL
+//!
+//! `mongodb://user:password@host:port,host:port/database?option=value`, or `mongodb+srv://…`, with
+//! the options of MongoDB's connection strings. As in MongoDB itself, the user is looked up in the
+//! URL's database unless `authSource` names another (often `admin`). Without a database in the URL
+//! it is [`DEFAULT_DATABASE`]. What the URL does not say:
+//!
+//! | option | default here | why |
+//! |---|---|---|
+//! | `maxPoolSize` | 100 | the drivers' specification; the Rust driver's own 10 starves a busy service |
+//! | `serverSelectionTimeoutMS` | 5000 | a caller is told within seconds, not after 30 |
+//! | `connectTimeoutMS` | 5000 | as [`Settings::connect_timeout`](qa_resource_core::Settings) |
+//! | `heartbeatFrequencyMS` | 2000 | a frozen server leaves the driver's view after 7 s, not after 20 |
+//! | `appName` | the resource's name | `db.currentOp()` then says whose connection it is |
+//!
+//! `socketTimeoutMS` and `waitQueueTimeoutMS` are refused, because the driver has no such limits
+//! and would not keep them: [`Settings::operation_timeout`](qa_resource_core::Settings) is the limit.
+//!
+//! # TLS
+//!
+//! With the feature `tls`, and `tls=true` in the URL (`mongodb+srv` implies it). Without a
+//! `ca_file` the driver trusts Mozilla's roots, not the system's.
+
+mod backend;
+mod bulk;
+mod chunk;
+mod classify;
+mod codes;
+mod goodbye;
+mod index;
+mod limit;
+mod observer;
+mod options;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls;
+
+pub use backend::{DEFAULT_DATABASE, MongoDb};
+pub use bulk::{BulkError, BulkOptions, BulkUpsert, bulk_upsert};
+pub use index::ensure_unique_index;
+pub use mongodb;
+pub use qa_resource_core::{self, Resource, Settings, Target};

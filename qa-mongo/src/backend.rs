@@ -1,0 +1,123 @@
+//! How to connect to MongoDB, ping it, close it, and hear from the driver that it is gone.
+
+use crate::goodbye::{Guard, say_goodbye};
+use crate::observer::{Observer, Sight};
+use crate::{classify, options, tls};
+use mongodb::bson::doc;
+use mongodb::error::{Error, Result};
+use mongodb::options::{ClientOptions, ConnectionString, ReadPreference};
+use mongodb::{Client, Database};
+use qa_resource_core::{Backend, Class, Recovery, Target, TlsSettings, async_trait};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// The database that is used where the URL names none.
+pub const DEFAULT_DATABASE: &str = "quantaxis";
+
+pub(crate) const DEFAULT_PORT: u16 = 27017;
+
+/// A MongoDB deployment: one server, a replica set or a sharded cluster.
+///
+/// The driver brings lost connections back by itself, so the supervisor keeps its client and pings
+/// it until it answers ([`Recovery::Driver`]).
+pub struct MongoDb {
+    name: Arc<str>,
+    address: String,
+    url: ConnectionString,
+    tls: TlsSettings,
+    /// What the driver of the latest client sees of the deployment.
+    sight: Mutex<Option<watch::Receiver<Sight>>>,
+}
+
+impl MongoDb {
+    /// A backend for `target`. Checks the whole URL, without any I/O.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](qa_resource_core::ErrorKind::Config): a scheme other than `mongodb`
+    /// and `mongodb+srv`, an unknown or refused option, a value that the driver does not take, TLS
+    /// in a build without the feature `tls`. The error names the option, never its value.
+    pub fn new(target: &Target) -> qa_resource_core::Result<Self> {
+        let url = options::parse(target)?;
+        tls::check(target, &url)?;
+        Ok(Self {
+            name: Arc::clone(&target.name),
+            address: options::address(target),
+            url,
+            tls: target.tls.clone(),
+            sight: Mutex::new(None),
+        })
+    }
+
+    /// The URL's database, or [`DEFAULT_DATABASE`].
+    #[must_use]
+    pub fn database(client: &Client) -> Database {
+        client.default_database().unwrap_or_else(|| client.database(DEFAULT_DATABASE))
+    }
+
+    /// A client that has not spoken to anybody yet, and the watch of what it sees.
+    async fn client(&self) -> Result<(Client, watch::Receiver<Sight>)> {
+        let mut options = ClientOptions::parse(self.url.clone()).await?;
+        options::apply_defaults(&mut options, &self.name);
+        let (observer, sight) = Observer::new();
+        options.sdam_event_handler = Some(observer.into_handler());
+        let client = tls::client(options, &self.tls)?;
+        Ok((client, sight))
+    }
+}
+
+#[async_trait]
+impl Backend for MongoDb {
+    const SYSTEM: &'static str = "mongodb";
+    const RECOVERY: Recovery = Recovery::Driver;
+    type Client = Client;
+    type Error = Error;
+
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    async fn connect(&self) -> Result<Client> {
+        let (client, sight) = self.client().await?;
+        // From here on the driver has tasks and sockets, also where this future is dropped.
+        let guard = Guard::new(client);
+        self.ping(guard.client()).await?;
+        *self.sight.lock().unwrap_or_else(PoisonError::into_inner) = Some(sight);
+        Ok(guard.release())
+    }
+
+    async fn ping(&self, client: &Client) -> Result<()> {
+        let admin = client.database("admin");
+        let ping = admin.run_command(doc! { "ping": 1 });
+        // The nearest member: a replica set that has no primary at the moment is alive, and only
+        // its writes have to wait.
+        let nearest = ReadPreference::Nearest { options: None };
+        ping.selection_criteria(nearest.into()).await.map(drop)
+    }
+
+    async fn close(&self, client: Client) -> Result<()> {
+        say_goodbye(client).await
+    }
+
+    async fn lost(&self, _client: &Client) -> Error {
+        let sight = self.sight.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match sight {
+            Some(sight) => Sight::lost(sight).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn classify(error: &Error) -> Class {
+        classify::classify(error)
+    }
+}
+
+impl fmt::Debug for MongoDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MongoDb")
+            .field("name", &self.name)
+            .field("address", &self.address)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}

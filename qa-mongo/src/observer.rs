@@ -1,0 +1,112 @@
+//! What the driver's monitors see of the deployment.
+
+use mongodb::ServerType;
+use mongodb::error::Error;
+use mongodb::event::EventHandler;
+use mongodb::event::sdam::{SdamEvent, TopologyDescription};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// How long no member may be in sight before it counts as a loss. A monitor whose connection was
+/// cut has a new one within milliseconds, and the driver's retries hide that from callers.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// Whether the driver sees a member of the deployment.
+#[derive(Clone, Debug)]
+pub(crate) enum Sight {
+    /// It has not seen any yet.
+    Unseen,
+    /// It sees at least one.
+    Seen,
+    /// It saw one, and sees none any more.
+    Lost(Error),
+}
+
+impl Sight {
+    fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost(_))
+    }
+
+    /// Waits until the deployment was out of sight for [`GRACE`].
+    pub(crate) async fn lost(mut sight: watch::Receiver<Self>) -> Error {
+        loop {
+            let seen = sight.wait_for(Self::is_lost).await.ok().map(|sight| sight.clone());
+            // The driver is gone where there is nothing to see: a closed client is no loss.
+            let Some(Self::Lost(error)) = seen else { return std::future::pending().await };
+            if timeout(GRACE, sight.wait_for(|sight| !sight.is_lost())).await.is_err() {
+                return error;
+            }
+        }
+    }
+}
+
+/// Takes the driver's events. Runs inside the driver, so it only touches a watch.
+pub(crate) struct Observer(watch::Sender<Sight>);
+
+impl Observer {
+    pub(crate) fn new() -> (Self, watch::Receiver<Sight>) {
+        let (sender, receiver) = watch::channel(Sight::Unseen);
+        (Self(sender), receiver)
+    }
+
+    pub(crate) fn into_handler(self) -> EventHandler<SdamEvent> {
+        EventHandler::callback(move |event| {
+            if let SdamEvent::TopologyDescriptionChanged(change) = event {
+                self.observe(&change.new_description);
+            }
+        })
+    }
+
+    fn observe(&self, topology: &TopologyDescription) {
+        let servers = topology.servers();
+        if servers.values().any(|server| server.server_type() != ServerType::Unknown) {
+            self.0.send_if_modified(|sight| {
+                let changed = !matches!(sight, Sight::Seen);
+                *sight = Sight::Seen;
+                changed
+            });
+        } else if let Some(error) = servers.values().find_map(|server| server.error().cloned()) {
+            self.0.send_if_modified(|sight| {
+                let changed = matches!(sight, Sight::Seen);
+                if changed {
+                    *sight = Sight::Lost(error);
+                }
+                changed
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind::ConnectionReset;
+
+    fn lost() -> Sight {
+        Sight::Lost(std::io::Error::from(ConnectionReset).into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_loss_that_lasts_is_one() {
+        let (sender, receiver) = watch::channel(Sight::Seen);
+        let start = tokio::time::Instant::now();
+        let waiting = tokio::spawn(Sight::lost(receiver));
+        sender.send(lost()).unwrap();
+        tokio::time::sleep(GRACE / 2).await;
+        sender.send(Sight::Seen).unwrap();
+        tokio::time::sleep(GRACE * 2).await;
+        assert!(!waiting.is_finished());
+        sender.send(lost()).unwrap();
+        let error = waiting.await.unwrap();
+        assert!(error.to_string().contains("reset"), "{error}");
+        assert_eq!(start.elapsed(), GRACE / 2 + GRACE * 2 + GRACE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_client_is_not_a_lost_one() {
+        let (sender, receiver) = watch::channel(Sight::Seen);
+        drop(sender);
+        assert!(timeout(Duration::from_secs(60), Sight::lost(receiver)).await.is_err());
+    }
+}

@@ -1,0 +1,210 @@
+//! From a URL to the driver's options, with errors that name an option and never show its value.
+
+use crate::DEFAULT_DATABASE;
+use crate::backend::DEFAULT_PORT;
+use mongodb::options::{ClientOptions, ConnectionString, DriverInfo};
+use qa_resource_core::{Result, Target};
+use std::time::Duration;
+
+/// The options of a connection string that mean something to the driver as it is built here.
+const KNOWN: [&str; 33] = [
+    "appName",
+    "authMechanism",
+    "authMechanismProperties",
+    "authSource",
+    "connectTimeoutMS",
+    "directConnection",
+    "enableOverloadRetargeting",
+    "heartbeatFrequencyMS",
+    "journal",
+    "loadBalanced",
+    "localThresholdMS",
+    "maxAdaptiveRetries",
+    "maxConnecting",
+    "maxIdleTimeMS",
+    "maxPoolSize",
+    "maxStalenessSeconds",
+    "minPoolSize",
+    "readConcernLevel",
+    "readPreference",
+    "readPreferenceTags",
+    "replicaSet",
+    "retryReads",
+    "retryWrites",
+    "serverMonitoringMode",
+    "serverSelectionTimeoutMS",
+    "srvMaxHosts",
+    "srvServiceName",
+    "ssl",
+    "tls",
+    "tlsCAFile",
+    "tlsCertificateKeyFile",
+    "w",
+    "wTimeoutMS",
+];
+
+/// Options that promise a limit which the driver does not keep.
+const REFUSED: [&str; 2] = ["socketTimeoutMS", "waitQueueTimeoutMS"];
+
+const MAX_POOL_SIZE: u32 = 100;
+const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// The server refuses a longer `appName`.
+const APP_NAME_BYTES: usize = 128;
+
+/// `host:port/database`, as errors, logs and metrics show it.
+pub(crate) fn address(target: &Target) -> String {
+    let address = target.endpoint.address(DEFAULT_PORT);
+    if target.endpoint.path().is_empty() {
+        format!("{address}/{DEFAULT_DATABASE}")
+    } else {
+        address
+    }
+}
+
+/// The target's URL, checked and parsed by the driver.
+pub(crate) fn parse(target: &Target) -> Result<ConnectionString> {
+    target.expect_scheme(&["mongodb", "mongodb+srv"])?;
+    for (option, _) in target.endpoint.query() {
+        check_option(target, option)?;
+    }
+    let url = target.endpoint.url();
+    ConnectionString::parse(url.expose())
+        .map_err(|_| target.config_error(blame(url.expose(), target.endpoint.query())))
+}
+
+fn check_option(target: &Target, option: &str) -> Result<()> {
+    let is = |known: &&str| known.eq_ignore_ascii_case(option);
+    if REFUSED.iter().any(|refused| is(&refused)) {
+        return Err(target.config_error(format!(
+            "the URL's option `{option}` has no effect in MongoDB's Rust driver; remove it, and set operation_timeout, which limits every operation"
+        )));
+    }
+    if KNOWN.iter().any(|known| is(&known)) {
+        return Ok(());
+    }
+    let known = KNOWN.join(", ");
+    Err(target.config_error(format!("the URL's option `{option}` is not one of {known}")))
+}
+
+/// Says which part of a refused URL is to blame. The driver's own message quotes values, so it is
+/// not shown; instead the URL is parsed with one option more each time, until it is refused.
+fn blame<'a>(url: &str, query: impl Iterator<Item = (&'a str, impl Sized)>) -> String {
+    let (mut tried, options) = url
+        .split_once('?')
+        .map_or((url.to_owned(), ""), |(base, options)| (base.to_owned(), options));
+    if ConnectionString::parse(&tried).is_err() {
+        return "the driver refuses the URL; check the hosts (mongodb+srv takes one, without a port), the user, and the database's name (no / \\ \" $ or space)".to_owned();
+    }
+    for (at, (encoded, (option, _))) in options.split('&').zip(query).enumerate() {
+        tried.push(if at == 0 { '?' } else { '&' });
+        tried.push_str(encoded);
+        if ConnectionString::parse(&tried).is_err() {
+            return format!(
+                "the driver refuses the value of the URL's option `{option}`, or its combination with those before it"
+            );
+        }
+    }
+    "the driver refuses the combination of the URL's options".to_owned()
+}
+
+/// What the URL leaves open.
+pub(crate) fn apply_defaults(options: &mut ClientOptions, name: &str) {
+    options.app_name.get_or_insert_with(|| app_name(name));
+    options.max_pool_size.get_or_insert(MAX_POOL_SIZE);
+    options.server_selection_timeout.get_or_insert(SERVER_SELECTION_TIMEOUT);
+    options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
+    options.heartbeat_freq.get_or_insert(HEARTBEAT);
+    options.default_database.get_or_insert_with(|| DEFAULT_DATABASE.to_owned());
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let info = DriverInfo::builder().name(env!("CARGO_PKG_NAME")).version(version).build();
+    options.driver_info = Some(info);
+}
+
+fn app_name(name: &str) -> String {
+    let mut end = name.len().min(APP_NAME_BYTES);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qa_resource_core::ErrorKind;
+
+    fn refusal(url: &str) -> String {
+        let error = parse(&Target::parse("quotes", url).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("c4n4ry"), "{text}");
+        text
+    }
+
+    #[test]
+    fn a_bad_url_is_refused_with_the_culprit_and_without_a_value() {
+        let cases = [
+            ("redis://c4n4ry:c4n4ry@h", "not one of mongodb"),
+            (
+                "mongodb://c4n4ry:c4n4ry@h/?sokcetTimeoutMS=c4n4ry",
+                "`sokcetTimeoutMS` is not one of appName",
+            ),
+            ("mongodb://u:c4n4ry@h/?socketTimeoutMS=c4n4ry", "set operation_timeout"),
+            ("mongodb://u:c4n4ry@h/?waitqueuetimeoutms=5", "`waitqueuetimeoutms` has no effect"),
+            ("mongodb://u:c4n4ry@h/?w=1&readPreference=c4n4ry&tls=true", "option `readPreference`"),
+            ("mongodb://u:c4n4ry@h/?maxPoolSize=c4n4ry", "option `maxPoolSize`"),
+            ("mongodb://u:c4n4ry@h/c4n4ry%24", "the database's name"),
+            ("mongodb+srv://u:c4n4ry@h:1/", "without a port"),
+        ];
+        for (url, expected) in cases {
+            let text = refusal(url);
+            assert!(text.contains(expected), "{url}: {text}");
+        }
+    }
+
+    /// A name that the driver does not know would be refused only when somebody uses it.
+    #[test]
+    fn every_known_option_is_known_to_the_driver() {
+        for option in KNOWN {
+            let error = ConnectionString::parse(format!("mongodb+srv://h/?{option}=~"));
+            let text = error.map_or_else(|error| error.to_string(), |_| String::new());
+            assert!(!text.contains("is an invalid option"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_url_wins_over_our_defaults() {
+        let target = Target::parse("quotes", "mongodb://h/mine?maxPoolSize=7&appName=me").unwrap();
+        let mut options = ClientOptions::parse(parse(&target).unwrap()).await.unwrap();
+        apply_defaults(&mut options, "quotes");
+        assert_eq!(options.max_pool_size, Some(7));
+        assert_eq!(options.app_name.as_deref(), Some("me"));
+        assert_eq!(options.default_database.as_deref(), Some("mine"));
+        assert_eq!(options.server_selection_timeout, Some(Duration::from_secs(5)));
+    }
+
+    #[tokio::test]
+    async fn the_defaults_are_those_of_the_crate_s_front_page() {
+        let target = Target::parse("quotes", "mongodb://u:p@h").unwrap();
+        let mut options = ClientOptions::parse(parse(&target).unwrap()).await.unwrap();
+        apply_defaults(&mut options, "quotes");
+        assert_eq!(options.max_pool_size, Some(100));
+        assert_eq!(options.app_name.as_deref(), Some("quotes"));
+        assert_eq!(options.connect_timeout, Some(Duration::from_secs(5)));
+        assert_eq!(options.heartbeat_freq, Some(Duration::from_secs(2)));
+        assert_eq!(options.default_database.as_deref(), Some("quantaxis"));
+        // A default database must not move the user: the driver looks for it in `admin`.
+        assert_eq!(options.credential.unwrap().source.as_deref(), Some("admin"));
+        assert_eq!(address(&target), "h:27017/quantaxis");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_at_a_character() {
+        let name = app_name(&"é".repeat(100));
+        assert_eq!(name.len(), 128);
+        assert_eq!(app_name(&format!("x{}", "é".repeat(100))).len(), 127);
+    }
+}
