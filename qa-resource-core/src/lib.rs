@@ -67,6 +67,8 @@ mod leaks;
 mod lease;
 mod managed;
 pub mod metrics;
+#[cfg(test)]
+mod model;
 mod register;
 mod report;
 mod resource;

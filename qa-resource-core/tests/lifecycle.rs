@@ -1,0 +1,484 @@
+//! The life of a resource on a scripted backend, in virtual time, with exact times.
+
+mod common;
+
+use common::{Does, Fail, Healing, Plain, Script, exact, ms};
+use qa_resource_core::{ErrorKind, Forced, Health, Outcome, Resource, Settings, State};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+fn resource(settings: Settings) -> (std::sync::Arc<Script>, Resource<Plain>) {
+    let script = Script::new();
+    (script.clone(), Resource::new("r", common::Scripted(script), settings))
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_happens_before_it_is_wanted() {
+    let (script, resource) = resource(exact());
+    sleep(ms(10_000)).await;
+    assert_eq!(script.calls.lock().unwrap().len(), 0);
+    assert_eq!(resource.state(), State::Idle);
+    assert_eq!(resource.health().health, Health::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn acquire_connects_by_itself_and_pings_before_it_is_ready() {
+    let (script, resource) = resource(exact());
+    Script::set(&script.connect, Does::Slow(ms(30)));
+    Script::set(&script.ping, Does::Slow(ms(5)));
+    let lease = resource.acquire().await.unwrap();
+    assert_eq!(script.elapsed(), ms(35));
+    assert_eq!((lease.generation(), lease.number), (1, 1));
+    assert_eq!(resource.state(), State::Ready);
+    assert_eq!(resource.health().health, Health::Up);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_first_callers_share_one_connect() {
+    let (script, resource) = resource(exact());
+    Script::set(&script.connect, Does::Slow(ms(30)));
+    let callers = (0..100).map(|_| {
+        let resource = resource.clone();
+        tokio::spawn(async move { resource.acquire().await.map(drop) })
+    });
+    for caller in futures_util::future::join_all(callers).await {
+        caller.unwrap().unwrap();
+    }
+    assert_eq!(script.count("connect"), 1);
+    assert_eq!(resource.status().leases, 0);
+    assert_eq!(resource.status().stats.operations, 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_connect_gives_up_after_its_attempts() {
+    let (script, resource) = resource(Settings { connect_attempts: 3, ..exact() });
+    Script::set(&script.connect, Does::Error(Fail::Refused));
+    let error = resource.connect().await.unwrap_err();
+    assert_eq!(script.times("connect"), [0, 100, 200].map(ms));
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.is_spent() && !error.is_retryable());
+    assert_eq!(resource.state(), State::Idle);
+    // And can be asked for again.
+    Script::set(&script.connect, Does::Ok);
+    resource.connect().await.unwrap();
+    assert_eq!(script.elapsed(), ms(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_connect_gives_up_after_its_time() {
+    let settings = Settings {
+        connect_timeout: ms(400),
+        connect_deadline: ms(1_000),
+        connect_attempts: 100,
+        ..exact()
+    };
+    let (script, resource) = resource(settings);
+    Script::set(&script.connect, Does::Never);
+    let error = resource.connect().await.unwrap_err();
+    assert_eq!(script.times("connect"), [0, 500].map(ms));
+    assert_eq!(script.elapsed(), ms(900));
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_is_not_tried_again() {
+    let (script, resource) = resource(exact());
+    Script::set(&script.connect, Does::Error(Fail::Password));
+    let error = resource.acquire().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    assert_eq!(script.times("connect"), [ms(0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connect_whose_ping_fails_is_closed_and_tried_again() {
+    let (script, resource) = resource(exact());
+    Script::set(&script.ping, Does::Error(Fail::Cut));
+    let connect = tokio::spawn({
+        let resource = resource.clone();
+        async move { resource.connect().await }
+    });
+    sleep(ms(50)).await;
+    assert_eq!((script.count("connect"), script.count("close")), (1, 1));
+    assert_eq!(script.open.load(Ordering::SeqCst), 0);
+    Script::set(&script.ping, Does::Ok);
+    connect.await.unwrap().unwrap();
+    assert_eq!(script.times("connect"), [0, 100].map(ms));
+    assert_eq!(script.open.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_go_on_time_and_two_failures_are_a_loss() {
+    let (script, resource) = resource(exact());
+    let mut watch = resource.watch();
+    resource.connect().await.unwrap();
+    sleep(ms(2_500)).await;
+    assert_eq!(script.times("ping"), [0, 2_000].map(ms));
+    // Frozen right after a good ping: noticed within interval + 2 limits + the gap.
+    Script::set(&script.ping, Does::Never);
+    assert!(watch.wait_for(State::Reconnecting).await);
+    assert_eq!(script.times("ping"), [0, 2_000, 4_000, 5_000].map(ms));
+    assert_eq!(script.elapsed(), ms(6_000));
+    assert_eq!(resource.health().health, Health::Down);
+    assert_eq!(resource.health().error.unwrap().kind(), ErrorKind::Timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_failed_ping_is_a_degraded_reading_and_no_loss() {
+    let (script, resource) = resource(exact());
+    resource.connect().await.unwrap();
+    Script::set(&script.ping, Does::Error(Fail::Cut));
+    sleep(ms(2_050)).await;
+    assert_eq!(resource.health().health, Health::Degraded);
+    Script::set(&script.ping, Does::Ok);
+    sleep(ms(100)).await;
+    assert_eq!(resource.health().health, Health::Up);
+    assert_eq!(script.times("ping"), [0, 2_000, 2_100].map(ms));
+    assert_eq!(resource.status().stats.disconnects, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overloaded_server_is_degraded_and_kept() {
+    let (script, resource) = resource(exact());
+    resource.connect().await.unwrap();
+    Script::set(&script.ping, Does::Error(Fail::Overloaded));
+    sleep(ms(60_000)).await;
+    assert_eq!((resource.state(), resource.health().health), (State::Ready, Health::Degraded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_drivers_word_is_a_loss_at_once_and_it_comes_back() {
+    let (script, resource) = resource(exact());
+    let mut watch = resource.watch();
+    resource.connect().await.unwrap();
+    let lease = resource.acquire().await.unwrap();
+    script.cut();
+    lease.lost().await;
+    assert_eq!(script.elapsed(), ms(0));
+    assert_eq!(resource.state(), State::Reconnecting);
+    drop(lease);
+    assert!(watch.wait_for(State::Ready).await);
+    assert_eq!(script.elapsed(), ms(100));
+    assert_eq!(resource.acquire().await.unwrap().generation(), 2);
+    // The lost client was said goodbye to and is gone.
+    assert_eq!((script.count("close"), script.open.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reconnect_never_gives_up_and_a_restored_password_heals_it() {
+    let (script, resource) = resource(Settings { backoff_cap: ms(4_000), ..exact() });
+    resource.connect().await.unwrap();
+    Script::set(&script.connect, Does::Error(Fail::Password));
+    script.cut();
+    sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(resource.state(), State::Reconnecting);
+    let attempts = script.count("connect");
+    // Slowed to between half of the longest delay and all of it.
+    assert!((900..=1_801).contains(&attempts), "{attempts}");
+    Script::set(&script.connect, Does::Ok);
+    sleep(ms(4_000)).await;
+    assert_eq!(resource.state(), State::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_heals_itself_keeps_its_client() {
+    let script = Script::new();
+    let resource: Resource<Healing> = Resource::new("r", common::Scripted(script.clone()), exact());
+    resource.connect().await.unwrap();
+    Script::set(&script.ping, Does::Error(Fail::Cut));
+    sleep(ms(30_000)).await;
+    assert_eq!(resource.state(), State::Reconnecting);
+    Script::set(&script.ping, Does::Ok);
+    sleep(ms(150)).await;
+    assert_eq!(resource.state(), State::Ready);
+    assert_eq!((script.count("connect"), script.count("close")), (1, 0));
+    assert!(resource.close(ms(1_000)).await.is_clean());
+    assert_eq!((script.count("close"), script.open.load(Ordering::SeqCst)), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reconnect_proves_itself_as_often_as_asked() {
+    let (script, resource) = resource(Settings { health_successes: 3, ..exact() });
+    let mut watch = resource.watch();
+    resource.connect().await.unwrap();
+    script.cut();
+    assert!(watch.wait_for(State::Reconnecting).await);
+    assert!(watch.wait_for(State::Ready).await);
+    // 100 ms of delay, then three pings 2 s apart.
+    assert_eq!(script.elapsed(), ms(4_100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn acquire_times_out_with_the_reason() {
+    let (script, resource) = resource(exact());
+    resource.connect().await.unwrap();
+    Script::set(&script.connect, Does::Error(Fail::Refused));
+    let lease = resource.acquire().await.unwrap();
+    script.cut();
+    lease.lost().await;
+    let began = Instant::now();
+    let error = resource.acquire().await.unwrap_err();
+    assert_eq!(began.elapsed(), ms(5_000));
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotApplied));
+    let text = error.to_string();
+    for part in [
+        "`r`",
+        "scripted at nowhere:1/test",
+        "reconnecting",
+        "49 attempts failed",
+        "1 leases",
+        "Refused",
+    ] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+    assert_eq!(resource.try_acquire().unwrap_err().kind(), ErrorKind::Connect);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_connection_can_be_asked_for() {
+    let (script, resource) = resource(exact());
+    let mut watch = resource.watch();
+    resource.reconnect();
+    resource.connect().await.unwrap();
+    assert_eq!(script.count("connect"), 1);
+    resource.reconnect();
+    assert!(watch.wait_for(State::Reconnecting).await);
+    assert!(watch.wait_for(State::Ready).await);
+    assert_eq!((script.count("connect"), script.count("close")), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn check_now_pings_at_once() {
+    let (script, resource) = resource(exact());
+    assert_eq!(resource.check_now().await.health, Health::Unknown);
+    resource.connect().await.unwrap();
+    sleep(ms(500)).await;
+    Script::set(&script.ping, Does::Slow(ms(20)));
+    let reading = resource.check_now().await;
+    assert_eq!((reading.health, reading.latency), (Health::Up, Some(ms(20))));
+    assert_eq!(script.elapsed(), ms(520));
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_waits_for_leases_and_refuses_new_ones() {
+    let (script, resource) = resource(exact());
+    let lease = resource.acquire().await.unwrap();
+    let closing = tokio::spawn({
+        let resource = resource.clone();
+        async move { resource.close(ms(10_000)).await }
+    });
+    sleep(ms(1_000)).await;
+    assert_eq!(resource.state(), State::Draining);
+    for error in [
+        resource.acquire().await.unwrap_err(),
+        resource.try_acquire().unwrap_err(),
+        resource.connect().await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Closed);
+    }
+    assert_eq!(script.count("close"), 0);
+    drop(lease);
+    let report = closing.await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert_eq!((report.took, resource.state()), (ms(1_000), State::Closed));
+    assert_eq!((script.count("close"), script.open.load(Ordering::SeqCst)), (1, 0));
+    // Idempotent and final.
+    assert_eq!(resource.close(ms(1)).await.took, ms(1_000));
+    assert_eq!(resource.acquire().await.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_is_bounded_when_leases_never_come_back_and_the_server_is_silent() {
+    let (script, resource) = resource(exact());
+    let _lease = resource.acquire().await.unwrap();
+    Script::set(&script.close, Does::Never);
+    let report = resource.close(ms(4_000)).await;
+    // 3 s for the leases, 1 s kept for the goodbye.
+    assert_eq!(report.took, ms(4_000));
+    assert!(matches!(report.forced[..], [Forced::Leases(1), Forced::Goodbye(_)]), "{report}");
+    assert_eq!(script.times("close"), [ms(3_000)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_close_with_less_time_hurries_the_first() {
+    let (_script, resource) = resource(exact());
+    let _lease = resource.acquire().await.unwrap();
+    let first = tokio::spawn({
+        let resource = resource.clone();
+        async move { resource.close(ms(60_000)).await }
+    });
+    sleep(ms(1_000)).await;
+    let report = resource.close(Duration::ZERO).await;
+    assert_eq!(report.took, ms(1_000));
+    assert!(matches!(report.forced[..], [Forced::Leases(1)]), "{report}");
+    assert_eq!(first.await.unwrap().took, ms(1_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_goes_on_where_its_caller_went_away() {
+    let (script, resource) = resource(exact());
+    let lease = resource.acquire().await.unwrap();
+    drop(tokio::time::timeout(ms(10), resource.close(ms(60_000))).await);
+    drop(lease);
+    sleep(ms(1)).await;
+    assert_eq!((resource.state(), script.count("close")), (State::Closed, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_what_was_never_connected_takes_no_time() {
+    let (script, resource) = resource(exact());
+    let report = resource.close(ms(5_000)).await;
+    assert!(report.is_clean());
+    assert_eq!((script.elapsed(), resource.state()), (ms(0), State::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_handle_dropped_closes_in_the_background() {
+    let (script, resource) = resource(exact());
+    resource.connect().await.unwrap();
+    drop(resource);
+    sleep(ms(1)).await;
+    assert_eq!((script.count("close"), script.open.load(Ordering::SeqCst)), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_while_reconnecting_it_never_comes_back() {
+    let (script, resource) = resource(exact());
+    resource.connect().await.unwrap();
+    Script::set(&script.connect, Does::Error(Fail::Refused));
+    script.cut();
+    sleep(ms(1_000)).await;
+    drop(resource);
+    sleep(ms(1)).await;
+    let attempts = script.count("connect");
+    Script::set(&script.connect, Does::Ok);
+    sleep(Duration::from_secs(3_600)).await;
+    assert_eq!((script.count("connect"), script.open.load(Ordering::SeqCst)), (attempts, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn run_retries_what_was_not_applied_and_nothing_else() {
+    let (_script, resource) = resource(exact());
+    let tries = AtomicUsize::new(0);
+    let count = &tries;
+    let run = |fail| {
+        resource.run(move |_lease| {
+            let nth = tries_add(count);
+            async move { if nth < 3 { Err(fail) } else { Ok(nth) } }
+        })
+    };
+    assert_eq!(run(Fail::Refused).await.unwrap(), 3);
+    tries.store(0, Ordering::SeqCst);
+    let error = run(Fail::Cut).await.unwrap_err();
+    assert_eq!((tries.load(Ordering::SeqCst), error.outcome()), (1, Outcome::Unknown));
+    tries.store(0, Ordering::SeqCst);
+    assert_eq!(run(Fail::No).await.unwrap_err().kind(), ErrorKind::Operation);
+    assert_eq!(tries.load(Ordering::SeqCst), 1);
+    tries.store(0, Ordering::SeqCst);
+    let done = resource.run_idempotent(|_lease| {
+        let nth = tries_add(&tries);
+        async move { if nth < 3 { Err(Fail::Cut) } else { Ok(nth) } }
+    });
+    assert_eq!(done.await.unwrap(), 3);
+}
+
+fn tries_add(tries: &AtomicUsize) -> usize {
+    tries.fetch_add(1, Ordering::SeqCst) + 1
+}
+
+/// A loop of the caller around a run: its errors say that retries were spent on them already.
+#[tokio::test(start_paused = true)]
+async fn retries_do_not_multiply() {
+    let (_script, resource) = resource(exact());
+    let tries = AtomicUsize::new(0);
+    let outer = resource.clone();
+    let mut calls = 0;
+    let error = loop {
+        calls += 1;
+        let once = outer.run(|_lease| {
+            tries.fetch_add(1, Ordering::SeqCst);
+            async { Err::<(), _>(Fail::Refused) }
+        });
+        let error = once.await.unwrap_err();
+        if !error.is_retryable() {
+            break error;
+        }
+    };
+    assert!(error.is_spent());
+    assert_eq!((calls, tries.load(Ordering::SeqCst)), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lasting_fault_uses_the_retry_budget_up() {
+    let (_script, resource) = resource(exact());
+    let tries = AtomicUsize::new(0);
+    for _ in 0..100 {
+        let _ = resource
+            .run(|_lease| {
+                tries.fetch_add(1, Ordering::SeqCst);
+                async { Err::<(), _>(Fail::Refused) }
+            })
+            .await;
+    }
+    assert_eq!(tries.load(Ordering::SeqCst), 110);
+    assert_eq!(resource.status().stats.retries, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn run_is_bounded_and_its_outcome_then_unknown() {
+    let (script, resource) = resource(Settings { operation_timeout: ms(700), ..exact() });
+    resource.connect().await.unwrap();
+    let error =
+        resource.run(|_lease| std::future::pending::<Result<(), Fail>>()).await.unwrap_err();
+    assert_eq!(script.elapsed(), ms(700));
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
+    // And the connection is checked at once.
+    sleep(ms(1)).await;
+    assert_eq!(script.times("ping"), [0, 700].map(ms));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leak_is_reported_once_and_a_long_lived_lease_never() {
+    let (_script, resource) = resource(Settings { leak_threshold: ms(2_000), ..exact() });
+    let leaked = resource.acquire().await.unwrap();
+    let _kept = resource.acquire().await.unwrap().long_lived();
+    for _ in 0..1_000 {
+        drop(resource.acquire().await.unwrap());
+    }
+    sleep(ms(2_000)).await;
+    assert_eq!(resource.status().stats.leaks, 0);
+    sleep(ms(1_000)).await;
+    assert_eq!(resource.status().stats.leaks, 1);
+    assert!(leaked.age() >= ms(2_500) && leaked.age() <= ms(3_250), "{:?}", leaked.age());
+    assert!(leaked.acquired_at().file().ends_with("lifecycle.rs"));
+    sleep(ms(60_000)).await;
+    assert_eq!(resource.status().stats.leaks, 1);
+}
+
+#[test]
+fn outside_a_runtime_there_is_a_clear_error() {
+    let script = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { Script::new() })
+    })
+    .join()
+    .unwrap();
+    let resource: Resource<Plain> = Resource::new("r", common::Scripted(script), exact());
+    let error = futures_util::FutureExt::now_or_never(resource.connect()).unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("Tokio runtime"), "{error}");
+}
+
+#[test]
+fn a_runtime_that_ends_closes_its_resources() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let resource = runtime.block_on(async {
+        let (_script, resource) = resource(exact());
+        resource.connect().await.unwrap();
+        resource
+    });
+    runtime.shutdown_timeout(ms(1_000));
+    assert_eq!(resource.state(), State::Closed);
+    assert_eq!(resource.try_acquire().unwrap_err().kind(), ErrorKind::Closed);
+}
