@@ -11,9 +11,8 @@ use std::sync::Arc;
 pub(crate) fn classify(error: &RedisError) -> Class {
     match error.kind() {
         Kind::Io => classify_io(error),
-        // A value of another type than was asked for has a source; bytes that are no protocol don't.
+        // Bytes that are no protocol. A value of another type than was asked for has a source.
         Kind::Parse if error.source().is_none() => Class::unknown(ErrorKind::Connect),
-        Kind::Parse | Kind::UnexpectedReturnType => Class::unknown(ErrorKind::Operation),
         Kind::AuthenticationFailed => Class::not_applied(ErrorKind::Auth),
         Kind::InvalidClientConfig | Kind::EmptySentinelList | Kind::RESP3NotSupported => {
             Class::not_applied(ErrorKind::Config)
@@ -23,6 +22,7 @@ pub(crate) fn classify(error: &RedisError) -> Class {
         | Kind::NoValidReplicasFoundBySentinel
         | Kind::ClusterConnectionNotFound => Class::not_applied(ErrorKind::Connect),
         Kind::Server(_) | Kind::Extension => classify_refusal(error),
+        // Parse, UnexpectedReturnType: an answer of another type, to a command that was applied.
         _ => Class::unknown(ErrorKind::Operation),
     }
 }

@@ -83,7 +83,9 @@ impl Client {
         match &result {
             Ok(answers) => {
                 self.link.answered();
-                answers.iter().for_each(|answer| self.link.inspect(answer));
+                for answer in answers {
+                    self.link.inspect(answer);
+                }
             }
             Err(error) => self.link.failed(error),
         }
