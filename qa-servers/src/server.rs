@@ -345,3 +345,48 @@ impl fmt::Debug for Server {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn external() -> Server {
+        let address = Address::local(System::Redis, 1, None).unwrap();
+        Server { address, host: Host::External }
+    }
+
+    #[tokio::test]
+    async fn an_external_server_refuses_to_be_broken() {
+        let server = external();
+        let outcomes = [
+            server.stop().await,
+            server.kill().await,
+            server.freeze().await,
+            server.thaw().await,
+            server.start_again().await,
+            server.restart().await,
+        ];
+        for outcome in outcomes {
+            assert!(matches!(outcome, Err(Error::Unsupported { .. })), "{outcome:?}");
+        }
+        let outcome = server.vhost("x").await;
+        assert!(matches!(outcome, Err(Error::Unsupported { .. })), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_server_can_be_shared_and_its_futures_sent_and_its_debug_hides_the_password() {
+        fn sendable<T: Send>(_: &T) {}
+        fn sharable<T: Send + Sync>(_: &T) {}
+        let server = external();
+        sharable(&server);
+        sendable(&Server::start(System::Redis));
+        sendable(&server.start_again());
+        sendable(&server.stop());
+        sendable(&server.kill());
+        sendable(&server.freeze());
+        sendable(&server.vhost("x"));
+        let text = format!("{server:?}");
+        assert!(!text.contains(server.password()), "{text}");
+        sendable(&server.remove());
+    }
+}

@@ -89,11 +89,13 @@ fn name_of(pid: Pid) -> Option<String> {
     Some(name.trim_end().to_owned())
 }
 
-/// Whether the process has ended: it is no more, or only its exit code waits to be taken.
+/// Whether the process has ended: it is no more, or only its exit code waits to be taken. The
+/// first thread of a process can look so while others still hold the ports.
 fn is_gone(pid: Pid) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return true;
     };
     let state = stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
-    matches!(state, None | Some('Z' | 'X'))
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    matches!(state, None | Some('Z' | 'X')) && threads <= 1
 }

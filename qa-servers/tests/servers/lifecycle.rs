@@ -1,0 +1,107 @@
+//! Every verb on each of the four systems.
+
+use std::time::Duration;
+
+use qa_servers::{Error, Server, System};
+
+use crate::clients::{assert_kept, management, write};
+use crate::traces::{Trace, eventually, listens};
+
+const SHORT: Duration = Duration::from_secs(2);
+const LONG: Duration = Duration::from_secs(30);
+
+/// One start serves all the verbs: RabbitMQ's takes long.
+async fn survives_everything(system: System) {
+    let server = Server::start_owned(system).await.unwrap();
+    let (url, port) = (server.url(), server.port());
+    assert!(url.contains(&format!("127.0.0.1:{port}")) && listens(port));
+    write(&server, "tulip").await;
+
+    server.kill().await.unwrap();
+    assert!(!listens(port), "{system} listens after a kill");
+    let ended = server.wait_ready(LONG).await.unwrap_err();
+    assert!(matches!(ended, Error::Start { .. }), "{ended:?}");
+    server.kill().await.unwrap();
+    server.start_again().await.unwrap();
+    assert_kept(&server, "tulip").await;
+
+    server.stop().await.unwrap();
+    assert!(!listens(port), "{system} listens after a stop");
+    server.start_again().await.unwrap();
+    server.start_again().await.unwrap();
+    assert_kept(&server, "tulip").await;
+
+    server.freeze().await.unwrap();
+    assert!(listens(port), "a frozen {system} must go on accepting");
+    let frozen = server.wait_ready(SHORT).await.unwrap_err();
+    assert!(matches!(frozen, Error::NotReady { .. }), "{frozen:?}");
+    server.thaw().await.unwrap();
+    server.wait_ready(LONG).await.unwrap();
+    assert_kept(&server, "tulip").await;
+
+    assert_eq!((server.url(), server.port()), (url, port));
+    let trace = Trace::of(&server).await;
+    assert!(trace.is_there());
+    server.remove().await;
+    eventually("the server is gone", LONG, || !trace.is_there() && !listens(port)).await;
+}
+
+#[tokio::test]
+async fn mongodb_keeps_port_and_data_over_kill_stop_and_freeze() {
+    survives_everything(System::MongoDb).await;
+}
+
+#[tokio::test]
+async fn rabbitmq_keeps_port_and_data_over_kill_stop_and_freeze() {
+    survives_everything(System::RabbitMq).await;
+}
+
+#[tokio::test]
+async fn clickhouse_keeps_port_and_data_over_kill_stop_and_freeze() {
+    survives_everything(System::ClickHouse).await;
+}
+
+#[tokio::test]
+async fn redis_keeps_port_and_data_over_kill_stop_and_freeze() {
+    survives_everything(System::Redis).await;
+}
+
+#[tokio::test]
+async fn a_virtual_host_is_apart_from_the_others_and_its_name_is_escaped() {
+    let server = Server::start(System::RabbitMq).await.unwrap();
+    let url = server.vhost("one/two").await.unwrap();
+    assert!(url.ends_with("/one%2Ftwo"), "{url}");
+    assert_eq!(server.vhost("one/two").await.unwrap(), url);
+    management(&server, "PUT", "queues/one%2Ftwo/mine", r#"{"durable":true}"#).await;
+    let there = management(&server, "GET", "queues/one%2Ftwo", "").await;
+    let elsewhere = management(&server, "GET", "queues/%2F", "").await;
+    assert!(there.contains(r#""name":"mine""#), "{there}");
+    assert!(!elsewhere.contains(r#""name":"mine""#), "{elsewhere}");
+}
+
+#[tokio::test]
+async fn a_stop_and_a_kill_work_on_a_frozen_server() {
+    let server = Server::start_owned(System::Redis).await.unwrap();
+    server.freeze().await.unwrap();
+    server.stop().await.unwrap();
+    server.start_again().await.unwrap();
+    server.freeze().await.unwrap();
+    server.kill().await.unwrap();
+    server.restart().await.unwrap();
+}
+
+#[test]
+fn a_server_outlives_the_runtime_that_started_it() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let server = runtime().block_on(Server::start_owned(System::Redis)).unwrap();
+    runtime().block_on(async {
+        write(&server, "rose").await;
+        server.restart().await.unwrap();
+        assert_kept(&server, "rose").await;
+        server.freeze().await.unwrap();
+        server.thaw().await.unwrap();
+    });
+    let trace = runtime().block_on(Trace::of(&server));
+    drop(server); // outside of any runtime
+    assert!(!trace.is_there(), "{trace:?}");
+}
