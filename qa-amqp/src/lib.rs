@@ -2,11 +2,14 @@
 mod backend;
 mod classify;
 mod client;
+mod consumer;
 mod declare;
 mod dial;
 mod error;
 mod link;
+pub mod metrics;
 mod options;
+mod publisher;
 mod socket;
 mod topology;
 
@@ -18,6 +21,8 @@ mod tls;
 
 pub use backend::RabbitMq;
 pub use client::Client;
+pub use consumer::{Consumer, ConsumerSettings, ConsumerStats, Delivery, OnError};
 pub use error::Error;
 pub use lapin;
+pub use publisher::{Confirmed, PublishError, Publisher, PublisherSettings};
 pub use topology::{Binding, Destination, Exchange, Queue, Topology};

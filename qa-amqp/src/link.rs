@@ -111,9 +111,11 @@ impl Drop for Cut<'_> {
     }
 }
 
-/// A connection that ended by itself while we said goodbye is closed, which is what was wanted.
+/// A connection that ended by itself while we said goodbye is closed, which is what was wanted. One
+/// of its channels that was being closed at the same time makes the driver end it so.
 fn is_gone(error: &lapin::Error) -> bool {
-    matches!(error.kind(), ErrorKind::InvalidConnectionState(_) | ErrorKind::IOError(_))
+    use ErrorKind::{IOError, InvalidChannelState, InvalidConnectionState};
+    matches!(error.kind(), InvalidConnectionState(_) | InvalidChannelState(..) | IOError(_))
 }
 
 fn state_error(connection: &Connection) -> lapin::Error {

@@ -1,0 +1,33 @@
+//! How a publisher ends before its resource.
+
+use super::shared::Shared;
+use qa_resource_core::{Attachment, Stage, Undrained, async_trait};
+use std::sync::PoisonError;
+
+#[async_trait]
+impl Attachment for Shared {
+    fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Outlet
+    }
+
+    /// Nothing to do: handlers that still run may publish, until the drain.
+    fn quiesce(&self) {}
+
+    /// Refuses new messages, waits until those on their way are settled, and closes the channel.
+    async fn drain(&self) -> Result<(), Undrained> {
+        let whole = u32::try_from(self.settings.window).unwrap_or(u32::MAX);
+        // An error means that another drain was here before.
+        if let Ok(all) = self.window.acquire_many(whole).await {
+            all.forget();
+        }
+        self.window.close();
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.sessions.close();
+        self.sessions.wait().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! A message that can be sent more than once.
+
+use crate::Error;
+use crate::error::name;
+use lapin::BasicProperties;
+use lapin::types::ShortString;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Persistent, in AMQP's `delivery_mode`.
+const PERSISTENT: u8 = 2;
+
+/// What is published, whole and owned, so that it can be sent again under the same id.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) exchange: ShortString,
+    pub(super) routing_key: ShortString,
+    pub(super) properties: BasicProperties,
+    pub(super) payload: Vec<u8>,
+    pub(super) id: ShortString,
+}
+
+impl Message {
+    pub(super) fn new(
+        exchange: &str,
+        routing_key: &str,
+        payload: &[u8],
+        mut properties: BasicProperties,
+        persistent: bool,
+    ) -> Result<Self, Error> {
+        let id = properties.message_id().clone().unwrap_or_else(next_id);
+        properties = properties.with_message_id(id.clone());
+        if persistent && properties.delivery_mode().is_none() {
+            properties = properties.with_delivery_mode(PERSISTENT);
+        }
+        Ok(Self {
+            exchange: name("exchange's name", exchange)?,
+            routing_key: name("routing key", routing_key)?,
+            properties,
+            payload: payload.to_vec(),
+            id,
+        })
+    }
+}
+
+/// Unique by 64 random bits for the process and a count.
+fn next_id() -> ShortString {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| fastrand::u64(..));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{:016x}-{:x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(properties: BasicProperties, persistent: bool) -> Message {
+        Message::new("x", "k", b"p", properties, persistent).unwrap()
+    }
+
+    #[test]
+    fn an_id_is_made_where_there_is_none_and_kept_where_there_is_one() {
+        let (one, two) =
+            (message(BasicProperties::default(), true), message(BasicProperties::default(), true));
+        assert_ne!(one.id, two.id);
+        assert_eq!(one.properties.message_id().as_ref(), Some(&one.id));
+        let given = message(BasicProperties::default().with_message_id("mine".into()), true);
+        assert_eq!(given.id.as_str(), "mine");
+    }
+
+    #[test]
+    fn messages_are_persistent_unless_their_properties_or_the_publisher_say_otherwise() {
+        let mode = |message: Message| *message.properties.delivery_mode();
+        assert_eq!(mode(message(BasicProperties::default(), true)), Some(2));
+        assert_eq!(mode(message(BasicProperties::default(), false)), None);
+        let transient = BasicProperties::default().with_delivery_mode(1);
+        assert_eq!(mode(message(transient, true)), Some(1));
+    }
+
+    #[test]
+    fn names_that_amqp_has_no_room_for_are_errors_and_not_panics() {
+        let long = "k".repeat(256);
+        let error = Message::new("x", &long, b"", BasicProperties::default(), true).unwrap_err();
+        assert_eq!(error.to_string(), "the routing key has 256 bytes and AMQP allows 255");
+        assert!(Message::new(&long, "k", b"", BasicProperties::default(), true).is_err());
+    }
+}

@@ -1,0 +1,34 @@
+//! The knobs of a publisher.
+
+use std::time::Duration;
+
+/// How a [`Publisher`](crate::Publisher) works. Set what you want and take the rest from
+/// [`PublisherSettings::default`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublisherSettings {
+    /// What the shutdown report calls it. Default: `publisher`.
+    pub name: String,
+    /// Messages that may be on their way and unconfirmed; the next one waits for room. 0 counts as
+    /// 1. Default: 1024.
+    pub window: usize,
+    /// Limit for one publish, from the call to the broker's answer. Default: 10 s.
+    pub limit: Duration,
+    /// Whether messages are written to disk, unless their properties say otherwise. Default: true.
+    pub persistent: bool,
+    /// Whether a message that no queue wants comes back as
+    /// [`PublishError::Returned`](crate::PublishError::Returned), rather than vanish and be
+    /// confirmed. Default: true.
+    pub mandatory: bool,
+}
+
+impl Default for PublisherSettings {
+    fn default() -> Self {
+        Self {
+            name: "publisher".to_owned(),
+            window: 1024,
+            limit: Duration::from_secs(10),
+            persistent: true,
+            mandatory: true,
+        }
+    }
+}

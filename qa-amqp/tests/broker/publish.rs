@@ -1,0 +1,181 @@
+//! Confirmed, returned, refused: each message told apart.
+
+use crate::support::{
+    close, depth, no_properties, number, publish_numbers, publisher, vhost, with_bars,
+};
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use qa_amqp::lapin::options::{BasicAckOptions, BasicConsumeOptions};
+use qa_amqp::lapin::types::{AMQPValue, FieldTable};
+use qa_amqp::{PublishError, Publisher, PublisherSettings, Queue, Topology};
+use qa_resource_core::{ErrorKind, Outcome};
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_confirmed_is_in_the_queue_in_order_and_persistent() {
+    let url = vhost("confirmed").await;
+    let resource = with_bars(&url).await;
+    publish_numbers(&publisher(&resource), 0..3_000).await;
+
+    let lease = resource.acquire().await.unwrap();
+    assert_eq!(depth(&lease, "bars").await.0, 3_000);
+    let channel = lease.channel().await.unwrap();
+    let consume = BasicConsumeOptions::default();
+    let mut deliveries = channel
+        .basic_consume("bars".into(), "".into(), consume, FieldTable::default())
+        .await
+        .unwrap();
+    for expected in 0..3_000 {
+        let delivery = deliveries.next().await.unwrap().unwrap();
+        assert_eq!(number(&delivery.data), expected);
+        assert_eq!(*delivery.properties.delivery_mode(), Some(2));
+        assert!(delivery.properties.message_id().is_some());
+        delivery.ack(BasicAckOptions::default()).await.unwrap();
+    }
+    drop((deliveries, channel, lease));
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_no_queue_wants_is_returned_with_the_reply() {
+    let url = vhost("returned").await;
+    let resource = with_bars(&url).await;
+    let publisher = publisher(&resource);
+    let error = publisher.publish("", "nowhere", b"x", no_properties()).await.unwrap_err();
+    assert!(matches!(error, PublishError::Returned { code: 312, .. }), "{error}");
+    assert_eq!(error.outcome(), Outcome::NotApplied);
+    // And at once, where it is to be tried until it is confirmed: another attempt can't help.
+    let begun = Instant::now();
+    let limit = Duration::from_secs(60);
+    let error = publisher
+        .publish_until_confirmed("", "nowhere", b"x", no_properties(), limit)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, PublishError::Returned { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    let confirmed = publisher.publish("", "bars", b"x", no_properties()).await.unwrap();
+    assert_eq!(confirmed.attempts, 1);
+    drop(publisher);
+    close(resource).await;
+}
+
+/// The driver gives a returned message to whichever confirm completes next; with many on their way
+/// that is often another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_on_their_way_exactly_those_that_no_queue_wants_are_returned() {
+    let url = vhost("mixed").await;
+    let resource = with_bars(&url).await;
+    let publisher = publisher(&resource);
+    for round in 0..20 {
+        let publish = |at: u32| {
+            let key = if at % 3 == 0 { "nowhere" } else { "bars" };
+            let publisher = &publisher;
+            async move { (at, publisher.publish("", key, b"x", no_properties()).await) }
+        };
+        for (at, result) in join_all((0..600).map(publish)).await {
+            let returned = matches!(result, Err(PublishError::Returned { code: 312, .. }));
+            assert_eq!(returned, at % 3 == 0, "round {round}, message {at}: {result:?}");
+            assert!(returned || result.is_ok(), "round {round}, message {at}: {result:?}");
+        }
+    }
+    drop(publisher);
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_that_refuses_is_told() {
+    let url = vhost("nacked").await;
+    let resource = with_bars(&url).await;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(1));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    let lease = resource.acquire().await.unwrap();
+    lease.declare(Topology::new().queue(Queue { arguments, ..Queue::new("small") })).await.unwrap();
+    drop(lease);
+    let publisher = publisher(&resource);
+    let _ = publisher.publish("", "small", b"1", no_properties()).await.unwrap();
+    let error = publisher.publish("", "small", b"2", no_properties()).await.unwrap_err();
+    assert!(matches!(error, PublishError::Nacked), "{error}");
+    assert!(error.is_transient());
+    drop(publisher);
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_that_is_missing_fails_its_message_and_spares_the_others() {
+    let url = vhost("missing").await;
+    let resource = with_bars(&url).await;
+    let publisher = publisher(&resource);
+    let limit = Duration::from_secs(20);
+    let good = |_| publisher.publish_until_confirmed("", "bars", b"x", no_properties(), limit);
+    let bad = publisher.publish_until_confirmed("nowhere", "k", b"x", no_properties(), limit);
+    let (bad, good) = tokio::join!(bad, join_all((0..200).map(good)));
+    let error = bad.unwrap_err();
+    assert!(matches!(&error, PublishError::Unknown(error) if error.kind() == ErrorKind::Operation));
+    assert!(error.to_string().contains("nowhere"), "{error}");
+    for result in good {
+        let _ = result.unwrap();
+    }
+    drop(publisher);
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_window_bounds_what_is_on_its_way_and_dropped_callers_leave_nothing_in_it() {
+    let url = vhost("window").await;
+    let resource = with_bars(&url).await;
+    let settings = PublisherSettings { window: 4, ..PublisherSettings::default() };
+    let publisher = Publisher::new(&resource, settings);
+    let publish = |_| async {
+        let confirmed = publisher.publish("", "bars", b"x", no_properties()).await.unwrap();
+        assert!(publisher.outstanding() <= 4);
+        confirmed
+    };
+    let ids: Vec<_> = join_all((0..200).map(publish)).await;
+    assert_eq!(ids.len(), 200);
+
+    for _ in 0..50 {
+        let mut given_up = Box::pin(publisher.publish("", "bars", b"x", no_properties()));
+        assert!(futures_util::poll!(&mut given_up).is_pending());
+    }
+    let _ = publisher.publish("", "bars", b"x", no_properties()).await.unwrap();
+    crate::support::eventually("nothing is on its way", Duration::from_secs(5), async || {
+        publisher.outstanding() == 0
+    })
+    .await;
+    drop(publisher);
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closing_resource_waits_for_what_is_on_its_way_and_then_refuses() {
+    let url = vhost("drained").await;
+    let resource = with_bars(&url).await;
+    let publisher = publisher(&resource);
+    publish_numbers(&publisher, 0..1).await;
+    let publishing: Vec<_> = (0..500)
+        .map(|_| {
+            let publisher = publisher.clone();
+            tokio::spawn(async move { publisher.publish("", "bars", b"x", no_properties()).await })
+        })
+        .collect();
+    // Under way, not done: the last was handed over, or waits for room.
+    tokio::task::yield_now().await;
+    close(resource).await;
+    let mut confirmed = 0;
+    for publish in publishing {
+        match publish.await.unwrap() {
+            Ok(_) => confirmed += 1,
+            Err(PublishError::NotSent(error)) => assert_eq!(error.kind(), ErrorKind::Closed),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    let error = publisher.publish("", "bars", b"x", no_properties()).await.unwrap_err();
+    assert!(matches!(&error, PublishError::NotSent(error) if error.kind() == ErrorKind::Closed));
+
+    let resource = with_bars(&url).await;
+    let lease = resource.acquire().await.unwrap();
+    assert_eq!(depth(&lease, "bars").await.0, confirmed + 1);
+    drop(lease);
+    close(resource).await;
+}

@@ -1,0 +1,70 @@
+//! No connect, failed connect, dropped connect or close leaves a thread of the driver.
+//!
+//! One test, because threads are counted for the whole process.
+
+#[path = "broker/support.rs"]
+mod support;
+
+use qa_resource_core::Backend;
+use qa_servers::{Server, System};
+use std::time::{Duration, Instant};
+use support::{backend, eventually, io_threads};
+use tokio::net::TcpListener;
+
+async fn no_threads(after: &str) {
+    eventually(&format!("no thread after {after}"), Duration::from_secs(5), async || {
+        io_threads() == 0
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_way_to_connect_leaves_a_thread() {
+    let server = Server::start_owned(System::RabbitMq).await.unwrap();
+    let url = server.url();
+
+    let good = backend("good", &url);
+    for _ in 0..20 {
+        let client = good.connect().await.unwrap();
+        assert_eq!(io_threads(), 2);
+        good.ping(&client).await.unwrap();
+        let leaked = client.clone();
+        good.close(client).await.unwrap();
+        no_threads("a close, with a clone of the client left").await;
+        assert!(good.ping(&leaked).await.is_err());
+    }
+
+    drop(good.connect().await.unwrap());
+    no_threads("a client that was dropped").await;
+
+    let wrong = backend("wrong", &url.replace("://", "://nobody-").to_string());
+    for _ in 0..10 {
+        wrong.connect().await.unwrap_err();
+    }
+    no_threads("logins that were refused").await;
+
+    // Accepts, by the kernel's backlog, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mute = backend("mute", &format!("amqp://127.0.0.1:{port}"));
+    for _ in 0..10 {
+        let limit = Duration::from_millis(50);
+        assert!(tokio::time::timeout(limit, mute.connect()).await.is_err());
+    }
+    no_threads("handshakes that were given up").await;
+
+    let url = format!("amqp://127.0.0.1:{port}?connection_timeout=200");
+    let begun = Instant::now();
+    let error = backend("mute", &url).connect().await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{error}");
+    no_threads("a handshake that ran into its limit").await;
+
+    let client = good.connect().await.unwrap();
+    server.freeze().await.unwrap();
+    let begun = Instant::now();
+    let error = good.close(client).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{error}");
+    no_threads("a goodbye that a frozen broker did not hear").await;
+    assert!(tokio::time::timeout(Duration::from_secs(1), good.connect()).await.is_err());
+    no_threads("a connect to a frozen broker").await;
+}
