@@ -29,9 +29,7 @@ pub(crate) async fn watch<B: Backend>(shared: Arc<Shared<B>>) {
         clock += last.elapsed().min(tick);
         last = Instant::now();
         shared.register.tick(millis(clock));
-        shared
-            .meter
-            .leases(shared.counters.operations.load(Ordering::Relaxed), shared.gate.inside());
+        shared.meter.leases(shared.register.uses(), shared.gate.inside());
         if !threshold.is_zero() {
             // The clock lags behind by up to a tick: a lease looks that much older than it is.
             report(&shared, threshold + tick);

@@ -41,9 +41,7 @@ impl<B: Backend> Lease<B> {
             shared.gate.leave();
             return Err(snapshot.state());
         };
-        shared.counters.operations.fetch_add(1, Ordering::Relaxed);
-        let watched = !shared.settings.leak_threshold.is_zero();
-        let slot = if watched { shared.register.claim(site) } else { None };
+        let slot = shared.register.claim(site);
         Ok(Self { live: Arc::clone(live), slot, site })
     }
 

@@ -16,6 +16,8 @@ struct Slot {
     /// reported.
     since: AtomicU64,
     site: AtomicCell<Option<Site>>,
+    /// How often it was claimed; written by its holder alone.
+    uses: AtomicU64,
 }
 
 const REPORTED: u64 = 1 << 63;
@@ -30,6 +32,8 @@ pub(crate) struct Register {
     /// Milliseconds since the register was made, plus one; moved on by whoever scans it, so that
     /// a lease costs no look at the clock.
     now: AtomicU64,
+    /// Leases that found no slot.
+    unwatched: AtomicU64,
 }
 
 /// A claimed slot.
@@ -56,7 +60,11 @@ fn home() -> usize {
 
 impl Register {
     pub(crate) fn new() -> Self {
-        Self { chunks: [const { OnceLock::new() }; CHUNKS], now: AtomicU64::new(1) }
+        Self {
+            chunks: [const { OnceLock::new() }; CHUNKS],
+            now: AtomicU64::new(1),
+            unwatched: AtomicU64::new(0),
+        }
     }
 
     /// Notes a lease taken at `site`.
@@ -74,13 +82,24 @@ impl Register {
                     Ordering::Relaxed,
                 );
                 if claimed.is_ok() {
-                    slots[index].site.store(Some(site));
+                    let slot = &slots[index];
+                    slot.site.store(Some(site));
+                    // No read-modify-write is needed: nobody else writes while it is claimed.
+                    slot.uses.store(slot.uses.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
                     return Some(id(chunk, index));
                 }
                 place = fastrand::usize(..);
             }
         }
+        self.unwatched.fetch_add(1, Ordering::Relaxed);
         None
+    }
+
+    /// How many leases there have been.
+    pub(crate) fn uses(&self) -> u64 {
+        let slots = self.chunks.iter().filter_map(OnceLock::get).flatten();
+        let watched: u64 = slots.map(|slot| slot.uses.load(Ordering::Relaxed)).sum();
+        watched + self.unwatched.load(Ordering::Relaxed)
     }
 
     /// Frees a slot.
@@ -171,6 +190,7 @@ mod tests {
         let slots: Vec<_> = (0..10_000).map(|_| register.claim(site).unwrap()).collect();
         register.tick(5);
         assert_eq!(register.overdue(1).len(), 10_000);
+        assert_eq!(register.uses(), 10_000);
         for slot in slots {
             register.release(slot);
         }

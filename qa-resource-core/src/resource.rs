@@ -176,7 +176,7 @@ impl<B: Backend> Resource<B> {
             leases: shared.gate.inside(),
             health: shared.reading(),
             last_error: snapshot.last_error.clone(),
-            stats: shared.counters.read(),
+            stats: shared.counters.read(shared.register.uses()),
         }
     }
 

@@ -11,7 +11,6 @@ pub(crate) struct Counters {
     pub(crate) connects: AtomicU64,
     pub(crate) connect_failures: AtomicU64,
     pub(crate) disconnects: AtomicU64,
-    pub(crate) operations: AtomicU64,
     pub(crate) errors: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) leaks: AtomicU64,
@@ -37,15 +36,15 @@ pub struct Stats {
 }
 
 impl Counters {
-    pub(crate) fn read(&self) -> Stats {
-        let Self { connects, connect_failures, disconnects, operations, errors, retries, leaks } =
-            self;
+    /// The counters, with the operations that the register has counted.
+    pub(crate) fn read(&self, operations: u64) -> Stats {
+        let Self { connects, connect_failures, disconnects, errors, retries, leaks } = self;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
             connects: read(connects),
             connect_failures: read(connect_failures),
             disconnects: read(disconnects),
-            operations: read(operations),
+            operations,
             errors: read(errors),
             retries: read(retries),
             leaks: read(leaks),
