@@ -1,0 +1,92 @@
+//! How to connect to ClickHouse, ping it and close it.
+
+use crate::url::{DEFAULT_DATABASE, Url};
+use crate::{classify, tls};
+use clickhouse::Client;
+use clickhouse::error::{Error, Result};
+use qa_resource_core::{Backend, Class, Target, TlsSettings, async_trait};
+use std::fmt;
+
+/// One ClickHouse server, spoken to over HTTP.
+pub struct ClickHouse {
+    address: String,
+    url: Url,
+    tls: TlsSettings,
+}
+
+impl ClickHouse {
+    /// A backend for `target`. Checks the whole URL, without any I/O.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](qa_resource_core::ErrorKind::Config): an unknown scheme, more than one
+    /// host, an unknown key in the query, TLS in a build without the feature `tls`. The error names
+    /// the key, never its value.
+    pub fn new(target: &Target) -> qa_resource_core::Result<Self> {
+        let url = Url::parse(target)?;
+        tls::check(target, url.tls)?;
+        let tls = target.tls.clone();
+        Ok(Self { address: format!("{}/{}", url.authority, url.database), url, tls })
+    }
+
+    fn client(&self) -> Result<Client> {
+        let Url { authority, database, user, password, compression, settings, .. } = &self.url;
+        let scheme = if self.url.tls { "https" } else { "http" };
+        let mut client = tls::client(&self.url, &self.tls)?
+            .with_url(format!("{scheme}://{authority}"))
+            .with_compression(*compression)
+            .with_product_info(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+        if database != DEFAULT_DATABASE {
+            client = client.with_database(database);
+        }
+        if let Some(user) = user {
+            client = client.with_user(user.expose());
+        }
+        if let Some(password) = password {
+            client = client.with_password(password.expose());
+        }
+        for (name, value) in settings {
+            client.set_setting(*name, value.expose());
+        }
+        Ok(client)
+    }
+}
+
+#[async_trait]
+impl Backend for ClickHouse {
+    const SYSTEM: &'static str = "clickhouse";
+    type Client = Client;
+    type Error = Error;
+
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    async fn connect(&self) -> Result<Client> {
+        let client = self.client()?;
+        self.ping(&client).await?;
+        Ok(client)
+    }
+
+    async fn ping(&self, client: &Client) -> Result<()> {
+        client.query("SELECT 1").fetch_one::<u8>().await.map(drop)
+    }
+
+    async fn close(&self, client: Client) -> Result<()> {
+        // HTTP has no goodbye: the idle connections are closed with their pool.
+        drop(client);
+        Ok(())
+    }
+
+    fn classify(error: &Error) -> Class {
+        classify::classify(error)
+    }
+}
+
+impl fmt::Debug for ClickHouse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClickHouse")
+            .field("address", &self.address)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}
