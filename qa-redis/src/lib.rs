@@ -5,25 +5,34 @@
 //! the [`redis`] crate works on it, from any number of tasks at once and over one connection:
 //!
 //! ```no_run
-//! use qa_redis::redis::AsyncCommands;
+//! use qa_redis::redis::{AsyncCommands, pipe};
 //! use qa_redis::{Redis, Target};
-//! use qa_resource_core::Backend;
+//! use qa_resource_core::{Resource, Settings};
+//! use std::time::Duration;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let redis = Redis::new(&Target::parse("redis", "redis://:password@localhost:6379/0")?)?;
-//! let mut client = redis.connect().await?;
+//! let target = Target::parse("redis", "redis://:password@localhost:6379/0")?;
+//! let redis = Resource::new("redis", Redis::new(&target)?, Settings::default());
+//! redis.connect().await?;
 //!
-//! // One command: a value that expires after 300 s.
-//! let () = client.set_ex("signal:600000", "long", 300).await?;
+//! // One command: a value that expires after 300 s. `run` bounds it, and retries it where it
+//! // certainly was not applied.
+//! let () = redis
+//!     .run(|lease| async move { lease.clone().set_ex("signal:600000", "long", 300).await })
+//!     .await?;
 //!
-//! // Many commands in one round trip.
-//! let mut pipeline = qa_redis::redis::pipe();
+//! // Or with a lease of one's own; here many commands in one round trip.
+//! let lease = redis.acquire().await?;
+//! let mut pipeline = pipe();
 //! for code in ["600000", "600004"] {
 //!     pipeline.set_ex(format!("signal:{code}"), "flat", 300).ignore();
 //! }
 //! pipeline.get("signal:600000");
-//! let (signal,): (String,) = pipeline.query_async(&mut client).await?;
+//! let (signal,): (String,) = pipeline.query_async(&mut lease.clone()).await?;
 //! assert_eq!(signal, "flat");
+//! drop(lease);
+//!
+//! println!("{}", redis.close(Duration::from_secs(5)).await);
 //! # Ok(())
 //! # }
 //! ```
@@ -31,7 +40,7 @@
 //! # What is better than redis' own `ConnectionManager`
 //!
 //! - A lost connection is noticed when it breaks, not with the next command, in RESP2 and RESP3.
-//! - A half-open connection is left: after [three](Redis) answers in a row that did not come.
+//! - A half-open connection is left: after three answers in a row that did not come (see [`Redis`]).
 //! - A server that has become read-only (a failover) is left.
 //! - Nothing is cached that a rotated password could spoil: each connect starts from nothing.
 //! - While the server is down, commands fail at once and say that they were not applied.
@@ -61,5 +70,5 @@ mod tls;
 pub use backend::Redis;
 pub use client::Client;
 pub use link::Counts;
-pub use qa_resource_core::{Endpoint, Target, TlsSettings};
+pub use qa_resource_core::{Class, Endpoint, Secret, Target, TlsSettings};
 pub use redis;

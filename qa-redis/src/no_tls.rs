@@ -17,3 +17,17 @@ impl Tls {
         match *self {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Redis, Target};
+
+    #[test]
+    fn rediss_says_what_to_build_with() {
+        let target = Target::parse("cache", "rediss://:c4n4ry@h").unwrap();
+        let error = Redis::new(&target).unwrap_err();
+        assert_eq!(error.kind(), qa_resource_core::ErrorKind::Config);
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("the feature `tls`") && !text.contains("c4n4ry"), "{text}");
+    }
+}

@@ -54,7 +54,7 @@ impl Options {
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "protocol" => {
-                self.protocol = protocol(value).ok_or("`protocol` is not resp2 or resp3")?
+                self.protocol = protocol(value).ok_or("`protocol` is not resp2 or resp3")?;
             }
             "response_timeout" => {
                 self.response_timeout = duration(value).ok_or(

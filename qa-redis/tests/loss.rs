@@ -114,25 +114,36 @@ async fn a_master_that_became_a_replica_is_left() {
     let server = owned().await;
     let redis = backend("demoted", &server.url());
     let mut client = redis.connect().await.unwrap();
-    let mut pipelined = redis.connect().await.unwrap();
-    let mut transacted = redis.connect().await.unwrap();
+    let pipelined = redis.connect().await.unwrap();
+    let transacted = redis.connect().await.unwrap();
     let demote = redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1).to_owned();
     demote.exec_async(&mut client.clone()).await.unwrap();
 
     let error = client.set::<_, _, ()>("key", 1).await.unwrap_err();
     assert_eq!(Redis::classify(&error), Class::not_applied(ErrorKind::Connect), "{error}");
-    eventually("a refused write says that the connection is lost", 3 * AT_ONCE, async || {
-        let _ = client.set::<_, _, ()>("key", 1).await;
-        timeout(Duration::from_millis(1), redis.lost(&client)).await.is_ok()
-    })
-    .await;
+    left_when(&redis, &client, async || client.clone().set("key", 1).await).await;
     let error = lost(&redis, &client).await;
     assert!(error.to_string().contains("refuses writes"), "{error}");
 
     let mut pipeline = redis::pipe();
     pipeline.get("key").set("key", 2);
-    pipeline.exec_async(&mut pipelined).await.unwrap_err();
-    lost(&redis, &pipelined).await;
-    pipeline.atomic().exec_async(&mut transacted).await.unwrap_err();
-    lost(&redis, &transacted).await;
+    let exec = async || pipeline.exec_async(&mut pipelined.clone()).await;
+    left_when(&redis, &pipelined, exec).await;
+    let mut transaction = pipeline.clone();
+    transaction.atomic();
+    let exec = async || transaction.exec_async(&mut transacted.clone()).await;
+    left_when(&redis, &transacted, exec).await;
+}
+
+/// Writes until the connection is given up, which is not done while it's younger than a second.
+async fn left_when(
+    redis: &Redis,
+    client: &Client,
+    write: impl AsyncFn() -> Result<(), RedisError>,
+) {
+    eventually("a refused write says that the connection is lost", 3 * AT_ONCE, async || {
+        assert!(write().await.is_err());
+        timeout(Duration::from_millis(1), redis.lost(client)).await.is_ok()
+    })
+    .await;
 }

@@ -70,11 +70,12 @@ impl Authority {
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
-        let config = match mutual {
-            true => ServerConfig::builder().with_client_cert_verifier(
-                WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap(),
-            ),
-            false => ServerConfig::builder().with_no_client_auth(),
+        let builder = ServerConfig::builder();
+        let config = if mutual {
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+            builder.with_client_cert_verifier(verifier)
+        } else {
+            builder.with_no_client_auth()
         };
         let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
         end(TlsAcceptor::from(Arc::new(config)), shared().await.port()).await
