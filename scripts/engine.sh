@@ -16,7 +16,7 @@ usage="usage: engine.sh up DIR | engine.sh down DIR"
 processes() {
     local file
     for file in /proc/[0-9]*/cmdline; do
-        if tr '\0' ' ' <"$file" 2>/dev/null | grep -qE "^[^ ]*(dockerd|containerd|docker-proxy|runc)[^ ]* .*$1/"; then
+        if { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -qE "^[^ ]*(dockerd|containerd|docker-proxy|runc)[^ ]* .*$1/"; then
             file=${file#/proc/}
             echo "${file%/cmdline}"
         fi
@@ -62,7 +62,10 @@ down() {
         docker -H "unix://$dir/socket" ps -aq 2>/dev/null |
             xargs -r docker -H "unix://$dir/socket" rm -f -v >/dev/null 2>&1 || true
     fi
-    [ ! -e "$dir/pid" ] || kill "$(cat "$dir/pid")" 2>/dev/null || true
+    # A process id in a file may be another's by now.
+    if [ -e "$dir/pid" ] && processes "$dir" | grep -qx "$(cat "$dir/pid")"; then
+        kill "$(cat "$dir/pid")" 2>/dev/null || true
+    fi
     for _ in $(seq 200); do
         left=$(processes "$dir")
         [ -n "$left" ] || break

@@ -33,6 +33,8 @@ mod address;
 mod container;
 mod environment;
 mod error;
+mod faults;
+mod log;
 mod options;
 mod ports;
 mod process;

@@ -16,5 +16,5 @@ pub(crate) fn random_hex(bytes: usize) -> Result<String, Error> {
 
 /// Writes bytes as hexadecimal text.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -46,7 +46,7 @@ async fn start_by(provider: Provider, system: System) -> Result<Option<(Address,
         }
         Provider::Process => {
             let (process, address) = Process::start(system).await?;
-            Ok(Some((address, Host::Process(Mutex::new(process)))))
+            Ok(Some((address, Host::Process(Box::new(Mutex::new(process))))))
         }
     }
 }

@@ -17,12 +17,10 @@ use crate::address::Address;
 use crate::ready::{self, Alive};
 use crate::secret::random_hex;
 use crate::watchdog::Watchdog;
-use crate::{Error, System};
+use crate::{Error, System, log};
 
 /// What the engine gives a server to end by itself, in seconds.
 const GRACE: i32 = 40;
-/// How many lines of its log an error shows.
-const LINES: usize = 15;
 
 /// Removes the container and its volumes. More than once, for a container that the engine is just
 /// making; without the docker command through the engine's interface.
@@ -58,14 +56,14 @@ impl Container {
         let address = recipe::address(system)?;
         let name = format!("qa-{system}-{}", random_hex(8)?);
         let watchdog = Watchdog::spawn(SCRIPT, &[name.as_ref()])?;
-        let request = recipe::request(&image, &name, &address)?;
+        let request = recipe::request(&image, &name, &address);
         let inner = on_engine(format!("start {image}"), LIMIT, async move {
             request.start().await.map(Arc::new)
         });
         let mut container = Self { inner: Some(inner.await?), frozen: false, watchdog };
         match ready::first_time(&address, system.start_limit(), &mut container).await {
             Ok(()) => Ok((container, address)),
-            Err(error) => Err(container.with_log(error, &address).await),
+            Err(error) => Err(container.explain(error, &address).await),
         }
     }
 
@@ -139,32 +137,21 @@ impl Container {
         })
     }
 
-    /// Adds the last lines of the log to an error of the start.
-    pub(crate) async fn with_log(&self, error: Error, address: &Address) -> Error {
-        let log = address.redact(&self.last_lines().await);
-        match error {
-            Error::Start { system, reason, .. } => Error::Start { system, reason, log },
-            Error::NotReady { system, limit, reason, .. } => {
-                let reason = format!("no login within {limit:?}: {reason}");
-                Error::Start { system, reason, log }
-            }
-            other => other,
-        }
+    /// Adds the end of the log to an error of the start.
+    pub(crate) async fn explain(&self, error: Error, address: &Address) -> Error {
+        log::explain(error, &self.log().await, address)
     }
 
-    async fn last_lines(&self) -> String {
+    async fn log(&self) -> Vec<u8> {
         let Ok(inner) = self.inner() else {
-            return String::new();
+            return Vec::new();
         };
         let both = on_engine("read a container's log", LIMIT, async move {
             let mut both = inner.stdout_to_vec().await?;
             both.extend(inner.stderr_to_vec().await?);
             Ok::<_, testcontainers::TestcontainersError>(both)
         });
-        let both = both.await.unwrap_or_default();
-        let text = String::from_utf8_lossy(&both);
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(LINES)..].join("\n")
+        both.await.unwrap_or_default()
     }
 
     /// Removes the container with its volumes and waits for it, without blocking the thread.

@@ -2,6 +2,9 @@
 //!
 //! The configuration is copied in as files, where the official images look for additions, so that
 //! no password stands on a command line or in a container's environment.
+//!
+//! What the official images do with their commands and files was taken from their entry points;
+//! continuous integration runs with the images that are built on the spot, for want of a registry.
 
 use testcontainers::core::IntoContainerPort;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt};
@@ -42,7 +45,7 @@ pub(super) fn request(
     image: &str,
     name: &str,
     address: &Address,
-) -> Result<ContainerRequest<GenericImage>, Error> {
+) -> ContainerRequest<GenericImage> {
     let recipe = recipe(address);
     // The tag is what follows the last colon, unless that is the port of a registry.
     let (repository, tag) =
@@ -61,12 +64,12 @@ pub(super) fn request(
     for (variable, value) in recipe.variables {
         request = request.with_env_var(variable, value);
     }
-    Ok(request.with_host_config_modifier(|config| {
+    request.with_host_config_modifier(|config| {
         let ports = config.port_bindings.iter_mut().flat_map(|ports| ports.values_mut());
         for binding in ports.flatten().flatten() {
             binding.host_ip = Some("127.0.0.1".to_owned());
         }
-    }))
+    })
 }
 
 fn recipe(address: &Address) -> Recipe {

@@ -20,7 +20,7 @@ use crate::address::Address;
 use crate::ready::{self, Alive};
 use crate::secret::random_hex;
 use crate::watchdog::Watchdog;
-use crate::{Error, System};
+use crate::{Error, System, log};
 
 /// How long a graceful stop may take before it is forced. RabbitMQ with its management plugin
 /// needs six seconds.
@@ -80,7 +80,7 @@ impl Process {
         let mut process = Self { system, home, recipe, tree, child: None, watchdog };
         process.spawn()?;
         let ready = ready::first_time(&address, system.start_limit(), &mut process).await;
-        ready.map_err(|error| process.with_log(error, &address))?;
+        ready.map_err(|error| process.explain(error, &address))?;
         Ok((process, address))
     }
 
@@ -153,17 +153,13 @@ impl Process {
         false
     }
 
-    /// Adds the last lines of the log to an error of the start.
-    pub(crate) fn with_log(&self, error: Error, address: &Address) -> Error {
-        let log = address.redact(&self.recipe.last_lines());
-        match error {
-            Error::Start { system, reason, .. } => Error::Start { system, reason, log },
-            Error::NotReady { system, limit, reason, .. } => {
-                let reason = format!("no login within {limit:?}: {reason}");
-                Error::Start { system, reason, log }
-            }
-            other => other,
-        }
+    /// Adds the end of the log to an error of the start.
+    pub(crate) fn explain(&self, error: Error, address: &Address) -> Error {
+        log::explain(error, &self.log(), address)
+    }
+
+    fn log(&self) -> Vec<u8> {
+        std::fs::read(&self.recipe.log).unwrap_or_default()
     }
 }
 

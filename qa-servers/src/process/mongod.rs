@@ -8,6 +8,9 @@ use crate::address::Address;
 use crate::ports::free_port;
 use crate::{Error, System, environment};
 
+/// Without this, three journal files of 100 MB each are written at once.
+const JOURNAL: &str = "log=(file_max=8MB,prealloc=false)";
+
 pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
     let installed = environment::servers_dir().join("bin/mongod");
     let program = Some(installed)
@@ -22,6 +25,7 @@ pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
     let mut arguments: Vec<OsString> = vec!["--dbpath".into(), data.into()];
     arguments.extend(["--keyFile".into(), key.into()]);
     arguments.extend(["--bind_ip".into(), "127.0.0.1".into(), "--nounixsocket".into()]);
+    arguments.extend(["--wiredTigerEngineConfigString".into(), JOURNAL.into()]);
     arguments.extend(common(address.port).into_iter().map(OsString::from));
     let recipe = Recipe {
         program,
@@ -34,7 +38,7 @@ pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
 }
 
 /// What a process and a container have in common: a small server that is quick to start, to log
-/// in to and to stop. The journal's files are small because three of 100 MB are written at once.
+/// in to and to stop.
 pub(crate) fn common(port: u16) -> Vec<String> {
     let words = [
         "--port",
@@ -43,8 +47,6 @@ pub(crate) fn common(port: u16) -> Vec<String> {
         "rs0",
         "--wiredTigerCacheSizeGB",
         "0.25",
-        "--wiredTigerEngineConfigString",
-        "log=(file_max=8MB,prealloc=false)",
         "--setParameter",
         "diagnosticDataCollectionEnabled=false",
         "--setParameter",

@@ -1,7 +1,7 @@
 //! How each server is started here.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -9,9 +9,6 @@ use std::path::{Path, PathBuf};
 use super::{chdb, mongod, rabbitmq, redis_server};
 use crate::address::Address;
 use crate::{Error, System};
-
-/// How many lines of its log an error shows.
-const LINES: usize = 15;
 
 /// A program to run, with all that it needs already on disk.
 #[derive(Debug)]
@@ -34,14 +31,6 @@ impl Recipe {
             System::ClickHouse => chdb::prepare(home),
             System::Redis => redis_server::prepare(home),
         }
-    }
-
-    /// The end of the log, for an error.
-    pub(super) fn last_lines(&self) -> String {
-        let log = fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 }
 

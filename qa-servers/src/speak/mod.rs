@@ -28,6 +28,7 @@ async fn connect_to(host: &str, port: u16) -> Answer<TcpStream> {
 }
 
 /// For `map_err`: an I/O error in one line.
+#[allow(clippy::needless_pass_by_value, reason = "map_err hands the error over")]
 fn broken(error: io::Error) -> String {
     format!("the connection broke: {error}")
 }

@@ -1,4 +1,4 @@
-//! MongoDB: commands as OP_MSG, login by SCRAM, and the set-up of a replica set of one.
+//! MongoDB: commands as `OP_MSG`, login by SCRAM, and the set-up of a replica set of one.
 
 use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, Document, doc};
@@ -10,7 +10,7 @@ use super::{Answer, broken, connect};
 use crate::address::Address;
 use crate::secret::random_hex;
 
-/// The code of OP_MSG.
+/// The code of `OP_MSG`.
 const OP_MSG: i32 = 2013;
 /// Bytes before the document: the header, the flags and the section's kind.
 const BEFORE: usize = 21;

@@ -17,10 +17,9 @@ pub(crate) async fn login(address: &Address) -> Answer<()> {
 }
 
 async fn call(stream: &mut BufReader<tokio::net::TcpStream>, words: &[&str]) -> Answer<()> {
-    let mut request = format!("*{}\r\n", words.len());
-    for word in words {
-        request += &format!("${}\r\n{word}\r\n", word.len());
-    }
+    let head = format!("*{}\r\n", words.len());
+    let request =
+        words.iter().fold(head, |text, word| text + &format!("${}\r\n{word}\r\n", word.len()));
     stream.write_all(request.as_bytes()).await.map_err(broken)?;
     let mut line = String::new();
     stream.read_line(&mut line).await.map_err(broken)?;
