@@ -1,1 +1,49 @@
-//! qa-pool
+//! The connections of a trading system behind one pool.
+//!
+//! One line per backend, one lifecycle for all of them, one ordered shutdown. Each backend is
+//! behind a feature of its own (`mongo`, `amqp`, `clickhouse`, `redis`), none is on by default, and
+//! `tls` adds TLS to those that are.
+//!
+//! ```
+//! use qa_pool::{Config, ResourcePool};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // From a file, with ${VARIABLES} and QA_<NAME>_URL from the environment: Config::from_file("qa.toml").
+//! let config = Config::from_toml("shutdown_timeout = '10s'")?;
+//! let pool = ResourcePool::from_config(&config)?;
+//! pool.connect().await?;
+//! // pool.redis()?.run(|mut redis| async move { redis.set_ex("signal:000001", "buy", 300).await }).await?;
+//! let report = pool.close(config.shutdown_timeout).await;
+//! assert!(report.is_clean());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`run`] is the whole of a well-behaved `main`: connect, run, wait for SIGTERM, shut down.
+
+mod backends;
+mod config;
+mod global;
+mod pool;
+mod run;
+
+pub use backends::KNOWN_SCHEMES;
+pub use config::{Config, ConfigError, ResourceConfig};
+pub use global::{AlreadyInstalled, global, global_or_init, install};
+pub use pool::{ConnectError, ResourcePool};
+pub use qa_resource_core as core;
+pub use qa_resource_core::{
+    Backend, CloseReport, Error, ErrorKind, Group, Health, Lease, Outcome, Reading, Resource,
+    Result, Settings, ShutdownReport, State, Status,
+};
+pub use run::{run, run_within};
+
+#[cfg(feature = "amqp")]
+pub use qa_amqp as amqp;
+#[cfg(feature = "clickhouse")]
+pub use qa_clickhouse as clickhouse;
+#[cfg(feature = "mongo")]
+pub use qa_mongo as mongo;
+#[cfg(feature = "redis")]
+pub use qa_redis as redis;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How a shutdown went. Its `Display` is a line per resource and one for all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ShutdownReport {
     /// From the call to the end.
     pub took: Duration,

@@ -1,0 +1,21 @@
+//! ClickHouse in the pool.
+
+use crate::ResourcePool;
+use qa_clickhouse::ClickHouse;
+use qa_resource_core::{Group, Managed, Resource, Result, Settings, Target};
+use std::sync::Arc;
+
+pub(crate) fn make(target: &Target, settings: Settings) -> Result<Arc<dyn Managed>> {
+    let resource = Resource::new(Arc::clone(&target.name), ClickHouse::new(target)?, settings);
+    Ok(Arc::new(Group::from(resource)))
+}
+
+impl ResourcePool {
+    /// The ClickHouse group named `clickhouse`, or the only ClickHouse group there is.
+    ///
+    /// # Errors
+    /// `Config` where there is none, or several and none has that name.
+    pub fn clickhouse(&self) -> Result<Group<ClickHouse>> {
+        self.default_of("clickhouse")
+    }
+}

@@ -1,0 +1,141 @@
+//! The whole of a well-behaved `main`.
+
+use crate::ResourcePool;
+use qa_resource_core::ShutdownReport;
+use std::fmt::Display;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long a shutdown may take unless told otherwise: under the 30 s after which Kubernetes kills.
+pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// Connects `pool`, runs `main`, and shuts down when it ends or SIGTERM or SIGINT comes; gives the
+/// process's exit code. The shutdown may take 25 s, see [`run_within`].
+///
+/// ```no_run
+/// # use qa_pool::{Config, ResourcePool};
+/// #[tokio::main]
+/// async fn main() -> std::process::ExitCode {
+///     let pool = match Config::from_file("qa.toml").map_err(|e| e.to_string()).and_then(|config| {
+///         ResourcePool::from_config(&config).map_err(|e| e.to_string())
+///     }) {
+///         Ok(pool) => pool,
+///         Err(error) => {
+///             eprintln!("{error}");
+///             return std::process::ExitCode::from(2);
+///         }
+///     };
+///     qa_pool::run(pool, async |pool: ResourcePool| {
+///         pool.closing().cancelled().await;
+///         Ok::<_, std::io::Error>(())
+///     })
+///     .await
+/// }
+/// ```
+pub async fn run<E: Display>(
+    pool: ResourcePool,
+    main: impl AsyncFnOnce(ResourcePool) -> Result<(), E>,
+) -> ExitCode {
+    run_within(pool, SHUTDOWN_TIMEOUT, main).await
+}
+
+/// As [`run`], with a limit for the shutdown.
+///
+/// At the first signal the pool begins to close: [`ResourcePool::closing`] fires, and `main` goes
+/// on within the time for draining, so that its loops can end. A second signal ends everything at
+/// once. What went wrong, and what the shutdown had to force, is printed on standard error.
+///
+/// The exit code is 0 where `main` ended well (or had to be asked to) and nothing was forced, and
+/// 1 otherwise.
+pub async fn run_within<E: Display>(
+    pool: ResourcePool,
+    limit: Duration,
+    main: impl AsyncFnOnce(ResourcePool) -> Result<(), E>,
+) -> ExitCode {
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("cannot listen for signals: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = tokio::select! {
+        result = begin(&pool, main) => Some(result),
+        () = told_to_stop(&pool, &mut signals, limit) => None,
+    };
+    let report = tokio::select! {
+        report = pool.close(limit) => report,
+        () = signals.next() => pool.close(Duration::ZERO).await,
+    };
+    conclude(ended, &report)
+}
+
+async fn begin<E: Display>(
+    pool: &ResourcePool,
+    main: impl AsyncFnOnce(ResourcePool) -> Result<(), E>,
+) -> Result<(), String> {
+    pool.connect().await.map_err(|error| error.to_string())?;
+    // A close waits for this token as for any of the application's tasks.
+    let _token = pool.tasks().token();
+    main(pool.clone()).await.map_err(|error| error.to_string())
+}
+
+/// Waits for a signal, then closes, while `main` goes on beside it.
+async fn told_to_stop(pool: &ResourcePool, signals: &mut Signals, limit: Duration) {
+    signals.next().await;
+    tracing::info!("told to stop");
+    tokio::select! {
+        _ = pool.close(limit) => {}
+        () = signals.next() => drop(pool.close(Duration::ZERO).await),
+    }
+}
+
+fn conclude(ended: Option<Result<(), String>>, report: &ShutdownReport) -> ExitCode {
+    let failed = matches!(ended, Some(Err(_)));
+    if let Some(Err(error)) = ended {
+        eprintln!("{error}");
+    }
+    if !report.is_clean() {
+        eprintln!("{report}");
+    }
+    if failed || !report.is_clean() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// SIGTERM and SIGINT, or what stands for them elsewhere.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
