@@ -31,12 +31,12 @@ const SCHEMES: [&str; 4] = ["clickhouse", "clickhouses", "http", "https"];
 const PLAIN_PORT: u16 = 8123;
 const TLS_PORT: u16 = 8443;
 
-/// What a server keeps an idle connection for, since 23.11.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Seconds for which a server keeps an idle connection, since 23.11.
+const KEEP_ALIVE: u64 = 10;
 
-/// How long before the server an idle connection is closed here: a request that meets a connection
+/// How many seconds before the server an idle connection is closed here: a request that meets a connection
 /// which the server is just closing fails, and whether it was carried out is then not known.
-const MARGIN: Duration = Duration::from_secs(1);
+const MARGIN: u64 = 1;
 
 pub(crate) struct Url {
     pub(crate) tls: bool,
@@ -69,7 +69,7 @@ impl Url {
             user: endpoint.user().cloned(),
             password: endpoint.password().cloned(),
             compression: Compression::Lz4,
-            idle: KEEP_ALIVE - MARGIN,
+            idle: Duration::from_secs(KEEP_ALIVE - MARGIN),
             settings: Vec::new(),
         };
         for (key, value) in endpoint.query() {
@@ -106,9 +106,9 @@ fn compression(target: &Target, value: &Secret) -> Result<Compression> {
 }
 
 fn idle(target: &Target, value: &Secret) -> Result<Duration> {
-    let seconds = value.expose().parse::<u32>().ok().filter(|seconds| *seconds > 1);
-    let keep_alive = seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    keep_alive.map(|keep_alive| keep_alive - MARGIN).ok_or_else(|| {
+    let seconds =
+        value.expose().parse::<u64>().ok().and_then(|seconds| seconds.checked_sub(MARGIN));
+    seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs).ok_or_else(|| {
         target.config_error("the URL's key `keep_alive` is not a number of seconds above 1")
     })
 }

@@ -216,8 +216,7 @@ async fn a_closing_resource_flushes_it_and_says_what_it_could_not() {
     table(&bars, "closing").await;
     execute(&bars, "DROP TABLE IF EXISTS nowhere SYNC").await;
     let slow = BatchOptions { max_age: Duration::from_secs(60), ..BatchOptions::default() };
-    let (good, bad) =
-        (Batcher::new(&bars, "closing", slow.clone()), Batcher::new(&bars, "nowhere", slow));
+    let (good, bad) = (Batcher::new(&bars, "closing", slow), Batcher::new(&bars, "nowhere", slow));
     for n in 0..100 {
         good.push(tick(n)).await.unwrap();
         bad.push(tick(n)).await.unwrap();

@@ -4,13 +4,13 @@ use crate::chunk::{Entry, chunks};
 use crate::codes::DUPLICATE_KEY;
 use crate::limit::{invalid, within};
 use mongodb::Collection;
-use mongodb::bson::{Document, RawArrayBuf, RawDocumentBuf, deserialize_from_bson, rawdoc};
+use mongodb::bson::{Bson, Document, RawArrayBuf, RawDocumentBuf, deserialize_from_bson, rawdoc};
 use mongodb::error::{Error, ErrorKind, Result, WriteFailure};
 use serde::Serialize;
 use std::time::Duration;
 
 /// How [`bulk_upsert`] works.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BulkOptions {
     /// Whether to stop at the first document that fails; otherwise the others are still written.
     /// Default: false.
@@ -200,6 +200,6 @@ fn write_errors(answer: &Document) -> Vec<(usize, BulkError)> {
 /// A number, whichever of its types the server chose.
 fn integer(answer: &Document, field: &str) -> i64 {
     let value = answer.get(field);
-    let wide = value.and_then(|value| value.as_i64());
-    wide.or_else(|| value.and_then(|value| value.as_i32()).map(i64::from)).unwrap_or(0)
+    let wide = value.and_then(Bson::as_i64);
+    wide.or_else(|| value.and_then(Bson::as_i32).map(i64::from)).unwrap_or(0)
 }

@@ -1,10 +1,11 @@
 //! Shutting the driver down, so that no task and no connection of it stays.
 
-use crate::limit::within;
+use crate::limit::timed_out;
 use mongodb::Client;
 use mongodb::error::Result;
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 /// Limit for an orderly shutdown, which waits for every cursor and session to be dropped.
 const GRACEFUL: Duration = Duration::from_millis(800);
@@ -22,10 +23,9 @@ const BACKGROUND: Duration = Duration::from_secs(30);
 /// When it is dropped, the shutdown goes on in the background, at most 30 s.
 pub(crate) async fn say_goodbye(client: Client) -> Result<()> {
     let guard = Guard::new(client);
-    let graceful = async { Ok(guard.client().clone().shutdown().await) };
-    if within(GRACEFUL, graceful).await.is_err() {
-        let immediate = async { Ok(guard.client().clone().shutdown().immediate(true).await) };
-        within(IMMEDIATE, immediate).await?;
+    if timeout(GRACEFUL, guard.client().clone().shutdown()).await.is_err() {
+        let immediate = guard.client().clone().shutdown().immediate(true);
+        timeout(IMMEDIATE, immediate).await.map_err(|_| timed_out(IMMEDIATE))?;
     }
     guard.release();
     Ok(())
@@ -55,8 +55,7 @@ impl Drop for Guard {
         // Without a runtime the driver's tasks are gone already.
         if let (Some(client), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(async move {
-                let shutdown = async { Ok(client.shutdown().immediate(true).await) };
-                if within(BACKGROUND, shutdown).await.is_err() {
+                if timeout(BACKGROUND, client.shutdown().immediate(true)).await.is_err() {
                     tracing::warn!("the MongoDB driver did not shut down within {BACKGROUND:?}");
                 }
             });

@@ -193,7 +193,8 @@ async fn a_server_killed_in_the_middle_loses_nothing_that_was_reported() {
             }
         }
     };
-    let ((done, failures), ()) = common::within(90, async { tokio::join!(writer, killer) }).await;
+    let ((done, failures), ()) =
+        common::within(90, Box::pin(async { tokio::join!(writer, killer) })).await;
     assert!(done.errors.is_empty());
     assert!(done.matched > 0, "the kill came too late to matter ({failures} failures)");
     let lease = quotes.acquire().await.unwrap();

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 const MOST_ROWS: usize = 1_000_000;
 
 /// How a [`Batcher`] cuts its batches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchOptions {
     /// Rows at which a batch is inserted, from 1 to 1,000,000. Default: 10,000.
     pub max_rows: usize,
