@@ -48,6 +48,8 @@ fn io_error(error: &io::Error) -> Class {
         | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::NotFound => Class::not_applied(ErrorKind::Connect),
         io::ErrorKind::TimedOut => Class::unknown(ErrorKind::Timeout),
+        // What TLS can't accept: a certificate that is not trusted, or no TLS at all.
+        io::ErrorKind::InvalidData => Class::unknown(ErrorKind::Config),
         _ => Class::unknown(ErrorKind::Connect),
     }
 }

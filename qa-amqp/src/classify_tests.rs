@@ -92,6 +92,7 @@ fn every_driver_error_has_its_meaning() {
         ("reset", io(io::ErrorKind::ConnectionReset), ErrorKind::Connect, Unknown),
         ("aborted", io(io::ErrorKind::ConnectionAborted), ErrorKind::Connect, Unknown),
         ("pipe", io(io::ErrorKind::BrokenPipe), ErrorKind::Connect, Unknown),
+        ("certificate", io(io::ErrorKind::InvalidData), ErrorKind::Config, Unknown),
         ("timed out", io(io::ErrorKind::TimedOut), ErrorKind::Timeout, Unknown),
     ];
     for (case, error, kind, outcome) in table {

@@ -56,7 +56,7 @@ impl Link {
     pub(crate) async fn until_blocked(&self, wanted: bool) {
         let mut said = self.said.clone();
         if said.wait_for(|said| said.blocked.is_some() == wanted).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
@@ -143,11 +143,9 @@ async fn listen(
                 sender.send_modify(|said| said.blocked = Some(reason.into()));
             }
             Event::ConnectionUnblocked => sender.send_modify(|said| said.blocked = None),
-            Event::Error(error) => {
-                // An error of a channel comes here too, and leaves the connection as it is.
-                if !status.connected() {
-                    sender.send_modify(|said| said.lost = Some(error));
-                }
+            // An error of a channel comes here too, and leaves the connection as it is.
+            Event::Error(error) if !status.connected() => {
+                sender.send_modify(|said| said.lost = Some(error));
             }
             _ => {}
         }

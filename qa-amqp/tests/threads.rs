@@ -37,7 +37,7 @@ async fn no_way_to_connect_leaves_a_thread() {
     drop(good.connect().await.unwrap());
     no_threads("a client that was dropped").await;
 
-    let wrong = backend("wrong", &url.replace("://", "://nobody-").to_string());
+    let wrong = backend("wrong", &url.replace("://", "://nobody-"));
     for _ in 0..10 {
         wrong.connect().await.unwrap_err();
     }

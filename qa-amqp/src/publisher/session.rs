@@ -125,7 +125,9 @@ impl Runner {
     /// same one. What the call itself waits for is of no use (it can hang) and not awaited.
     fn await_whole_acknowledgement(&mut self) {
         if let Some(Ok(returned)) = self.channel.wait_for_confirms().now_or_never() {
-            returned.iter().for_each(|returned| self.returns.note(returned));
+            for returned in &returned {
+                self.returns.note(returned);
+            }
         }
     }
 

@@ -68,13 +68,13 @@ async fn of_many_on_their_way_exactly_those_that_no_queue_wants_are_returned() {
     let publisher = publisher(&resource);
     for round in 0..20 {
         let publish = |at: u32| {
-            let key = if at % 3 == 0 { "nowhere" } else { "bars" };
+            let key = if at.is_multiple_of(3) { "nowhere" } else { "bars" };
             let publisher = &publisher;
             async move { (at, publisher.publish("", key, b"x", no_properties()).await) }
         };
         for (at, result) in join_all((0..600).map(publish)).await {
             let returned = matches!(result, Err(PublishError::Returned { code: 312, .. }));
-            assert_eq!(returned, at % 3 == 0, "round {round}, message {at}: {result:?}");
+            assert_eq!(returned, at.is_multiple_of(3), "round {round}, message {at}: {result:?}");
             assert!(returned || result.is_ok(), "round {round}, message {at}: {result:?}");
         }
     }
