@@ -165,7 +165,7 @@ impl Endpoint {
             url += &encode(user.expose());
         }
         if let Some(password) = &self.password {
-            url += &format!(":{}", encode(password.expose()));
+            url.extend([":", &encode(password.expose())]);
         }
         if self.user.is_some() || self.password.is_some() {
             url.push('@');
@@ -173,11 +173,11 @@ impl Endpoint {
         let hosts: Vec<_> = self.hosts.iter().map(ToString::to_string).collect();
         url += &hosts.join(",");
         if !self.path.is_empty() || !self.query.is_empty() {
-            url += &format!("/{}", encode(&self.path));
+            url.extend(["/", &encode(&self.path)]);
         }
         for (at, (key, value)) in self.query.iter().enumerate() {
-            let mark = if at == 0 { '?' } else { '&' };
-            url += &format!("{mark}{}={}", encode(key), encode(value.expose()));
+            let mark = if at == 0 { "?" } else { "&" };
+            url.extend([mark, &encode(key), "=", &encode(value.expose())]);
         }
         Secret::from(url)
     }
