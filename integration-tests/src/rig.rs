@@ -1,0 +1,94 @@
+//! A pool with one resource of a subject in it, as a user would make it.
+
+use crate::Subject;
+use qa_pool::core::Target;
+use qa_pool::{Config, Error, Group, ResourceConfig, ResourcePool, Result, Settings, Status};
+use std::time::Duration;
+
+/// How long the pool of a rig may take to close.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A pool with one resource of a subject in it.
+#[derive(Debug)]
+pub struct Rig<S: Subject> {
+    /// The pool.
+    pub pool: ResourcePool,
+    /// Its only group.
+    pub group: Group<S::Backend>,
+}
+
+impl<S: Subject> Rig<S> {
+    /// A rig that is not connected yet; the resource is called `name`.
+    ///
+    /// # Panics
+    /// Where the URL is not one of the subject's backend.
+    #[must_use]
+    pub fn new(name: &str, url: &str, settings: Settings) -> Self {
+        Self::of_target(Target::parse(name, url).unwrap(), settings)
+    }
+
+    /// As [`new`](Self::new), from a URL that was taken apart.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    #[must_use]
+    pub fn of_target(target: Target, settings: Settings) -> Self {
+        let name = target.name.clone();
+        let resource = ResourceConfig { target, settings, required: true };
+        let config = Config { resources: vec![resource], shutdown_timeout: SHUTDOWN_TIMEOUT };
+        let pool = ResourcePool::from_config(&config).unwrap();
+        let group = pool.get(&name).unwrap();
+        Self { pool, group }
+    }
+
+    /// A rig that is connected.
+    ///
+    /// # Panics
+    /// Where it can't be.
+    pub async fn connected(name: &str, url: &str, settings: Settings) -> Self {
+        let rig = Self::new(name, url, settings);
+        rig.pool.connect().await.unwrap();
+        rig
+    }
+
+    /// Connects, which must fail; gives why.
+    ///
+    /// # Panics
+    /// Where it does not fail.
+    pub async fn refused(&self) -> Error {
+        let mut error = self.pool.connect().await.unwrap_err();
+        assert_eq!(error.failures.len(), 1, "{error}");
+        error.failures.remove(0)
+    }
+
+    /// How the resource stands.
+    ///
+    /// # Panics
+    /// Never: there is one.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.pool.status().remove(0)
+    }
+
+    /// Has the server answer a question that only `number` has this answer to.
+    ///
+    /// # Errors
+    /// The resource's.
+    ///
+    /// # Panics
+    /// Where the answer belongs to another question.
+    pub async fn use_it(&self, number: u64) -> Result<()> {
+        let answer = S::ask(&self.group, number).await?;
+        assert_eq!(answer, number, "an answer to another question");
+        Ok(())
+    }
+
+    /// Closes the pool, which must be clean.
+    ///
+    /// # Panics
+    /// Where anything had to be forced.
+    pub async fn close(self) {
+        let report = self.pool.close(SHUTDOWN_TIMEOUT).await;
+        assert!(report.is_clean(), "{report}");
+    }
+}

@@ -1,0 +1,25 @@
+//! ClickHouse in the suite.
+
+use super::Subject;
+use qa_pool::core::async_trait;
+use qa_pool::{Group, Lease, Result, clickhouse};
+use qa_servers::System;
+
+/// ClickHouse in the suite. It is only asked: a table for a row a question is not what it is for.
+#[derive(Debug)]
+pub enum ClickHouse {}
+
+#[async_trait]
+impl Subject for ClickHouse {
+    type Backend = clickhouse::ClickHouse;
+    const SYSTEM: System = System::ClickHouse;
+
+    async fn ask(group: &Group<clickhouse::ClickHouse>, number: u64) -> Result<u64> {
+        let ask = move |lease: Lease<clickhouse::ClickHouse>| async move {
+            // The sum of so many ones: the server has to count.
+            let query = lease.query("SELECT toUInt64(? + count()) FROM numbers(1000)");
+            query.bind(number).fetch_one::<u64>().await
+        };
+        group.run(ask).await.map(|answer| answer.saturating_sub(1000))
+    }
+}

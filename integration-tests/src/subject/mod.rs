@@ -1,0 +1,39 @@
+//! One backend as the behaviour suite sees it.
+
+mod clickhouse;
+mod mongodb;
+mod rabbitmq;
+mod redis;
+
+pub use clickhouse::ClickHouse;
+pub use mongodb::MongoDb;
+pub use rabbitmq::RabbitMq;
+pub use redis::Redis;
+
+use qa_pool::core::async_trait;
+use qa_pool::{Backend, Group, Result};
+use qa_servers::{Server, System};
+
+/// A backend with a server that can be asked something: all that the suite needs to know to hold
+/// it to every behaviour.
+#[async_trait]
+pub trait Subject: Send + Sync + 'static {
+    /// The backend, as users know it.
+    type Backend: Backend;
+
+    /// The server that belongs to it.
+    const SYSTEM: System;
+
+    /// The URL of a corner of the server where `name` is alone, where there are such.
+    async fn url(server: &Server, name: &str) -> String {
+        let _ = name;
+        server.url()
+    }
+
+    /// Writes `number` to the server where it can, and reads it back: a question whose answer
+    /// belongs to no other question.
+    ///
+    /// # Errors
+    /// Those of the group.
+    async fn ask(group: &Group<Self::Backend>, number: u64) -> Result<u64>;
+}

@@ -1,0 +1,31 @@
+//! MongoDB in the suite.
+
+use super::Subject;
+use qa_pool::core::async_trait;
+use qa_pool::mongo::mongodb::bson::{Bson, Document, doc};
+use qa_pool::{Group, Lease, Result, mongo};
+use qa_servers::System;
+
+/// MongoDB in the suite.
+#[derive(Debug)]
+pub enum MongoDb {}
+
+#[async_trait]
+impl Subject for MongoDb {
+    type Backend = mongo::MongoDb;
+    const SYSTEM: System = System::MongoDb;
+
+    async fn ask(group: &Group<mongo::MongoDb>, number: u64) -> Result<u64> {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let ask = move |lease: Lease<mongo::MongoDb>| async move {
+            let numbers = mongo::MongoDb::database(&lease).collection::<Document>("numbers");
+            let id = doc! { "_id": number };
+            let set = doc! { "$set": { "number": number } };
+            numbers.update_one(id.clone(), set).upsert(true).await?;
+            numbers.find_one(id).await
+        };
+        let found = group.run(ask).await?.and_then(|mut found| found.remove("number"));
+        let answer = found.as_ref().and_then(Bson::as_i64).and_then(|found| found.try_into().ok());
+        Ok(answer.unwrap_or_default())
+    }
+}

@@ -1,0 +1,51 @@
+//! RabbitMQ in the suite.
+
+use super::Subject;
+use qa_pool::amqp::lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+};
+use qa_pool::amqp::lapin::types::FieldTable;
+use qa_pool::amqp::lapin::{BasicProperties, Channel};
+use qa_pool::core::async_trait;
+use qa_pool::{Group, Lease, Result, amqp};
+use qa_servers::{Server, System};
+
+/// RabbitMQ in the suite. Tests share one broker, each in a virtual host of its own.
+#[derive(Debug)]
+pub enum RabbitMq {}
+
+#[async_trait]
+impl Subject for RabbitMq {
+    type Backend = amqp::RabbitMq;
+    const SYSTEM: System = System::RabbitMq;
+
+    async fn url(server: &Server, name: &str) -> String {
+        server.vhost(name).await.unwrap()
+    }
+
+    async fn ask(group: &Group<amqp::RabbitMq>, number: u64) -> Result<u64> {
+        let ask = move |lease: Lease<amqp::RabbitMq>| async move {
+            let channel = lease.channel().await?;
+            let answer = through_a_queue(&channel, number).await?;
+            channel.close(200, "OK".into()).await?;
+            Ok(answer)
+        };
+        group.run(ask).await
+    }
+}
+
+/// Publishes a number to a queue of its own, waits for the confirm, and fetches it.
+async fn through_a_queue(channel: &Channel, number: u64) -> Result<u64, amqp::Error> {
+    let own = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+    let queue = channel.queue_declare("".into(), own, FieldTable::default()).await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+    let payload = number.to_be_bytes();
+    let publish =
+        channel.basic_publish("".into(), queue.name().clone(), options, &payload, properties);
+    publish.await?.await?;
+    let no_ack = BasicGetOptions { no_ack: true };
+    let found = channel.basic_get(queue.name().clone(), no_ack).await?;
+    let payload = found.and_then(|found| found.delivery.data.as_slice().try_into().ok());
+    Ok(payload.map(u64::from_be_bytes).unwrap_or_default())
+}

@@ -1,0 +1,26 @@
+//! Redis in the suite.
+
+use super::Subject;
+use qa_pool::core::async_trait;
+use qa_pool::redis::redis::AsyncCommands;
+use qa_pool::{Group, Lease, Result, redis};
+use qa_servers::System;
+
+/// Redis in the suite.
+#[derive(Debug)]
+pub enum Redis {}
+
+#[async_trait]
+impl Subject for Redis {
+    type Backend = redis::Redis;
+    const SYSTEM: System = System::Redis;
+
+    async fn ask(group: &Group<redis::Redis>, number: u64) -> Result<u64> {
+        let ask = move |lease: Lease<redis::Redis>| async move {
+            let (mut client, key) = (lease.clone(), format!("number:{number}"));
+            let () = client.set_ex(&key, number, 60).await?;
+            client.get(&key).await
+        };
+        group.run(ask).await
+    }
+}

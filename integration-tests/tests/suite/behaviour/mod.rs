@@ -1,0 +1,24 @@
+//! The behaviours, each generic over the subject. They assert on states, transitions and counts;
+//! times are limits that the library promises.
+
+mod broken;
+mod refused;
+mod sound;
+
+pub(crate) use broken::{
+    a_frozen_server_is_noticed_and_comes_back, close_is_bounded_with_a_frozen_server,
+    comes_back_after_restart, dropped_while_the_server_is_down_it_never_comes_back,
+};
+pub(crate) use refused::{
+    a_refused_port_is_given_up_after_its_attempts, a_silent_listener_is_a_timeout_within_its_limit,
+    a_wrong_password_fails_at_once_and_is_not_retried,
+};
+pub(crate) use sound::{
+    a_hundred_tasks_share_one_client, close_waits_for_a_lease_and_refuses_new_ones,
+    connects_and_answers,
+};
+
+use std::time::Duration;
+
+/// Generous, for what has no promised limit: two cores may be busy with a start of a server.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,41 @@
+//! The behaviour suite: what every backend must do, through the pool, on real servers.
+//!
+//! One binary, so that servers are shared. A test's name is its subject and its behaviour:
+//! `cargo test -p integration-tests --test suite redis::comes_back_after_restart`.
+
+mod behaviour;
+mod pool;
+
+/// Makes a module for each subject with a test for each behaviour.
+macro_rules! suite {
+    ($($module:ident: $subject:ident),*) => {
+        $(mod $module {
+            use integration_tests::$subject as Subject;
+            behaviours!(
+                // On a server that is shared.
+                connects_and_answers
+                a_wrong_password_fails_at_once_and_is_not_retried
+                a_refused_port_is_given_up_after_its_attempts
+                a_silent_listener_is_a_timeout_within_its_limit
+                close_waits_for_a_lease_and_refuses_new_ones
+                a_hundred_tasks_share_one_client
+                // On the one that they break.
+                comes_back_after_restart
+                a_frozen_server_is_noticed_and_comes_back
+                close_is_bounded_with_a_frozen_server
+                dropped_while_the_server_is_down_it_never_comes_back
+            );
+        })*
+    };
+}
+
+macro_rules! behaviours {
+    ($($behaviour:ident)*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $behaviour() {
+            crate::behaviour::$behaviour::<Subject>().await;
+        })*
+    };
+}
+
+suite!(redis: Redis, mongodb: MongoDb, clickhouse: ClickHouse, rabbitmq: RabbitMq);
