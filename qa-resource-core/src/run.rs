@@ -78,15 +78,14 @@ where
     let (mut delay, mut attempt) = (None, 0);
     loop {
         attempt += 1;
-        let lease = match Lease::take(shared, site) {
-            Ok(lease) => lease,
-            Err(_) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                resource
-                    .wait_for_lease(site, settings.acquire_timeout.min(left))
-                    .await
-                    .map_err(Error::spent)?
-            }
+        let lease = if let Ok(lease) = Lease::take(shared, site) {
+            lease
+        } else {
+            let left = deadline.saturating_duration_since(Instant::now());
+            resource
+                .wait_for_lease(site, settings.acquire_timeout.min(left))
+                .await
+                .map_err(Error::spent)?
         };
         let error = match once(shared, op(lease), deadline).await {
             Ok(done) => {

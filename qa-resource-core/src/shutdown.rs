@@ -90,7 +90,7 @@ impl Shutdown {
         // A half of the time is for draining, of which outlets have the last third.
         let (half, third) = (self.limit / 2, self.limit * 2 / 3);
         let intakes =
-            join_all(members.iter().map(|member| member.drain(Stage::Intake, self.limit - third)));
+            join_all(members.iter().map(|member| member.drain(Stage::Intake, self.limit / 3)));
         let tracked = self.deadline.bound(third, tasks.wait());
         let (tracked, _) = tokio::join!(tracked, self.deadline.bound(half, intakes));
         let outlets =

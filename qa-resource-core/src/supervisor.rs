@@ -60,11 +60,11 @@ impl<B: Backend> Supervisor<B> {
             match self.shared.state() {
                 State::Idle => self.shared.left(State::Idle).await,
                 State::Connecting => {
-                    self.until_told_otherwise(State::Connecting, Self::first_connect).await
+                    self.until_told_otherwise(State::Connecting, Self::first_connect).await;
                 }
                 State::Ready => self.until_told_otherwise(State::Ready, Self::stand_by).await,
                 State::Reconnecting => {
-                    self.until_told_otherwise(State::Reconnecting, Self::reconnect).await
+                    self.until_told_otherwise(State::Reconnecting, Self::reconnect).await;
                 }
                 State::Draining => return ending::end(self).await,
                 State::Closed => return,

@@ -32,17 +32,18 @@ impl Transition {
     /// The one log line of a state change.
     pub(crate) fn log(&self, address: &str) {
         let Self { resource, system, from, to, in_previous, cause, .. } = self;
-        match cause {
-            Some(cause) => tracing::warn!(
-                resource = %resource, db.system.name = system, server.address = address,
-                from = %from, to = %to, after = ?in_previous, error.type = %cause.kind(),
-                cause = %cause.message(), "resource is {to}"
-            ),
-            None => tracing::info!(
+        let Some(cause) = cause else {
+            tracing::info!(
                 resource = %resource, db.system.name = system, server.address = address,
                 from = %from, to = %to, after = ?in_previous, "resource is {to}"
-            ),
-        }
+            );
+            return;
+        };
+        tracing::warn!(
+            resource = %resource, db.system.name = system, server.address = address,
+            from = %from, to = %to, after = ?in_previous, error.type = %cause.kind(),
+            cause = %cause.message(), "resource is {to}"
+        );
     }
 }
 
