@@ -88,7 +88,7 @@ fn parse(text: &str, code: &str) -> Result<Vec<Bar>, (u64, String)> {
     let mut bars: Vec<Bar> = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| broken(&error))?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |position| line_at(text, position.byte()));
         let bar = bar(code, places.map(|place| record.get(place).unwrap_or_default()))
             .map_err(|message| (line, message))?;
         if bars.last().is_some_and(|last| last.time >= bar.time) {
@@ -100,6 +100,16 @@ fn parse(text: &str, code: &str) -> Result<Vec<Bar>, (u64, String)> {
         return Err((1, "there is no bar behind the header".to_owned()));
     }
     Ok(bars)
+}
+
+/// The line of the record at `byte`, from 1: the reader's own count is that of the empty lines
+/// before it.
+fn line_at(text: &str, byte: u64) -> u64 {
+    let begin = usize::try_from(byte).unwrap_or(usize::MAX).min(text.len());
+    let skipped =
+        text.as_bytes()[begin..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let before = text.as_bytes()[..begin + skipped].iter().filter(|byte| **byte == b'\n').count();
+    before as u64 + 1
 }
 
 fn broken(error: &csv::Error) -> (u64, String) {

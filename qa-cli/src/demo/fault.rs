@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Waits until half of the bars are confirmed, then kills the server, leaves it down, and starts it
-/// again. On its own task, so that a server that takes long does not hold the flow up.
+/// again, while the flow goes on.
 pub(crate) async fn begin(
     servers: Arc<Servers>,
     breaks: Break,

@@ -83,7 +83,7 @@ async fn play(
     let began = Instant::now();
     let timeline = Timeline::follow(connections, began);
     connections.pool.connect().await.context("cannot connect")?;
-    let names = Names::new(options.config.is_some());
+    let names = Names::new(options.config.is_some(), bars);
     let prepared =
         names.prepare(connections).await.context("cannot prepare queue, collection and table");
     let outcome = match prepared {

@@ -1,10 +1,12 @@
 //! What the demo calls its queue, collection, table and keys, made before and removed behind it.
 
+use super::bars::Bar;
 use super::connections::Connections;
 use qa_pool::amqp::{Queue, Topology};
 use qa_pool::mongo::mongodb::bson::Document;
 use qa_pool::mongo::{MongoDb, ensure_unique_index};
 use qa_pool::redis::redis::AsyncCommands;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long building an index may take.
@@ -18,10 +20,12 @@ pub(crate) struct Names {
     pub(crate) collection: String,
     pub(crate) table: String,
     prefix: String,
+    codes: Vec<String>,
 }
 
 impl Names {
-    pub(crate) fn new(borrowed: bool) -> Self {
+    pub(crate) fn new(borrowed: bool, bars: &[Bar]) -> Self {
+        let codes: BTreeSet<_> = bars.iter().map(|bar| bar.code.clone()).collect();
         let prefix =
             if borrowed { format!("qa_demo_{:08x}_", fastrand::u32(..)) } else { String::new() };
         Self {
@@ -30,6 +34,7 @@ impl Names {
             collection: format!("{prefix}stock_day"),
             table: format!("{prefix}stock_day"),
             prefix,
+            codes: codes.into_iter().collect(),
         }
     }
 
@@ -62,7 +67,7 @@ impl Names {
             return;
         }
         let drop_table = format!("DROP TABLE IF EXISTS {}", self.table);
-        let keys: Vec<_> = ["EURUSD", "GOOG"].map(|code| self.signal(code)).into();
+        let keys: Vec<_> = self.codes.iter().map(|code| self.signal(code)).collect();
         let removals = [
             (
                 "table",
