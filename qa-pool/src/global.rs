@@ -45,8 +45,8 @@ mod tests {
 
     #[test]
     fn a_hundred_first_touches_make_one_pool() {
-        assert!(global().unwrap_err().to_string().contains("install"));
         static MADE: AtomicUsize = AtomicUsize::new(0);
+        assert!(global().unwrap_err().to_string().contains("install"));
         let barrier = std::sync::Barrier::new(100);
         let touch = || {
             barrier.wait();

@@ -49,7 +49,7 @@ async fn the_counts_of_a_known_life() {
         );
         match value {
             DebugValue::Counter(count) => {
-                *counters.entry(key.name().to_owned()).or_insert(0) += count
+                *counters.entry(key.name().to_owned()).or_insert(0) += count;
             }
             DebugValue::Histogram(values) => {
                 histograms
@@ -58,7 +58,7 @@ async fn the_counts_of_a_known_life() {
                     .extend(values.iter().map(|value| value.0));
             }
             DebugValue::Gauge(value) if labels.iter().any(|label| label == "state=closed") => {
-                ready = Some(value.0)
+                ready = Some(value.0);
             }
             DebugValue::Gauge(_) => {}
         }

@@ -33,13 +33,12 @@ fn settings() -> Settings {
 
 /// What the connect of a kept caller must say.
 fn expected(connect: Does, ping: Does) -> Result<(), ErrorKind> {
-    match (connect, ping) {
-        (Does::Error(_), _) => Err(ErrorKind::Connect),
-        (Does::Never, _) => Err(ErrorKind::Timeout),
-        (_, Does::Error(_)) => Err(ErrorKind::Connect),
-        (_, Does::Never) => Err(ErrorKind::Timeout),
-        _ => Ok(()),
-    }
+    let failure = |verb| match verb {
+        Does::Error(_) => Some(ErrorKind::Connect),
+        Does::Never => Some(ErrorKind::Timeout),
+        _ => None,
+    };
+    failure(connect).or_else(|| failure(ping)).map_or(Ok(()), Err)
 }
 
 async fn play(script: &Arc<Script>, caller: Caller) -> Option<Result<(), ErrorKind>> {
