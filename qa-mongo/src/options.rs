@@ -77,12 +77,12 @@ pub(crate) fn parse(target: &Target) -> Result<ConnectionString> {
 
 fn check_option(target: &Target, option: &str) -> Result<()> {
     let is = |known: &&str| known.eq_ignore_ascii_case(option);
-    if REFUSED.iter().any(|refused| is(refused)) {
+    if REFUSED.iter().any(&is) {
         return Err(target.config_error(format!(
             "the URL's option `{option}` has no effect in MongoDB's Rust driver; remove it, and set operation_timeout, which limits every operation"
         )));
     }
-    if KNOWN.iter().any(|known| is(known)) {
+    if KNOWN.iter().any(is) {
         return Ok(());
     }
     let known = KNOWN.join(", ");

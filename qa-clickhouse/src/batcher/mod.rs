@@ -120,6 +120,11 @@ where
     /// Where this is dropped before it is done, the row was not taken, and is dropped with it.
     pub async fn push(&self, row: T) -> Result<(), PushError<T>> {
         let shared = &self.0.shared;
+        // As a rule there is a place, unless somebody waits for one already.
+        if let Ok(permit) = shared.places.try_acquire() {
+            permit.forget();
+            return shared.take(row);
+        }
         let mut changes = shared.changes();
         let mut place = pin!(shared.places.acquire());
         loop {
