@@ -115,6 +115,10 @@ impl Backend for RabbitMq {
         client.lost().await
     }
 
+    fn impairment(&self, client: &Client) -> Option<String> {
+        client.blocked().map(|alarm| format!("the broker takes no messages: {alarm}"))
+    }
+
     fn classify(error: &Error) -> Class {
         classify(error)
     }

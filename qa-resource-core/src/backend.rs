@@ -65,6 +65,14 @@ pub trait Backend: Send + Sync + 'static {
         std::future::pending().await
     }
 
+    /// Why the server, though connected, does not do all that it should (a `RabbitMQ` alarm that
+    /// blocks publishers, say); such a resource reads as degraded. Asked after each answered ping,
+    /// so it must be had without I/O. Default: nothing.
+    fn impairment(&self, client: &Self::Client) -> Option<String> {
+        let _ = client;
+        None
+    }
+
     /// Says what an error means: its kind, and whether the operation can have been applied.
     fn classify(error: &Self::Error) -> Class;
 }

@@ -26,8 +26,8 @@ pub struct Lease<B: Backend> {
 impl<B: Backend> Lease<B> {
     /// Takes a lease if the resource is ready; else says in what state it is.
     ///
-    /// The lease is counted *before* the snapshot is read: the other way round a drain could begin
-    /// and end in between.
+    /// The lease is counted *before* the snapshot is read: from then on a drain waits for it,
+    /// whatever the snapshot says.
     pub(crate) fn take(
         shared: &Shared<B>,
         site: &'static Location<'static>,

@@ -38,7 +38,7 @@ async fn pings<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Error {
             Ok(latency) => {
                 failures.reset();
                 wait = settings.health_interval;
-                shared.read(Reading::new(Health::Up, Some(latency), None));
+                shared.read(reading(shared, client, latency));
             }
             // It answers: that it can't keep up is no reason to leave it.
             Err(error) if error.kind() == ErrorKind::Overloaded => {
@@ -50,6 +50,15 @@ async fn pings<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Error {
             Err(error) => shared.read(Reading::new(Health::Degraded, None, Some(error))),
         }
     }
+}
+
+/// What an answered ping says: up, unless the backend knows of an impairment.
+fn reading<B: Backend>(shared: &Shared<B>, client: &B::Client, latency: Duration) -> Reading {
+    let impairment = shared.backend.impairment(client).map(|why| {
+        shared.error(ErrorKind::Overloaded, format!("{} is impaired: {why}", shared.server()))
+    });
+    let health = if impairment.is_some() { Health::Degraded } else { Health::Up };
+    Reading::new(health, Some(latency), impairment)
 }
 
 /// One bounded ping, and how long it took.

@@ -147,6 +147,20 @@ async fn an_overloaded_server_is_degraded_and_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_impaired_server_is_degraded_with_the_reason_and_kept() {
+    let (script, resource) = resource(exact());
+    resource.connect().await.unwrap();
+    script.impaired.store(true, Ordering::SeqCst);
+    sleep(ms(2_001)).await;
+    let reading = resource.health();
+    assert_eq!((resource.state(), reading.health), (State::Ready, Health::Degraded));
+    assert!(reading.error.unwrap().message().contains("an alarm"));
+    script.impaired.store(false, Ordering::SeqCst);
+    sleep(ms(2_001)).await;
+    assert_eq!(resource.health().health, Health::Up);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_drivers_word_is_a_loss_at_once_and_it_comes_back() {
     let (script, resource) = resource(exact());
     let mut watch = resource.watch();

@@ -88,11 +88,11 @@ fn parse(text: &str, code: &str) -> Result<Vec<Bar>, (u64, String)> {
     let mut bars: Vec<Bar> = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| broken(&error))?;
-        let line = record.position().map_or(0, |position| line_at(text, position.byte()));
+        let line = || record.position().map_or(0, |position| line_at(text, position.byte()));
         let bar = bar(code, places.map(|place| record.get(place).unwrap_or_default()))
-            .map_err(|message| (line, message))?;
+            .map_err(|message| (line(), message))?;
         if bars.last().is_some_and(|last| last.time >= bar.time) {
-            return Err((line, "its time is not after that of the line before".to_owned()));
+            return Err((line(), "its time is not after that of the line before".to_owned()));
         }
         bars.push(bar);
     }

@@ -48,7 +48,7 @@ pub(crate) struct Script {
     pub(crate) ping: Mutex<Does>,
     pub(crate) close: Mutex<Does>,
     pub(crate) cut: Notify,
-    pub(crate) cut_now: AtomicBool,
+    pub(crate) impaired: AtomicBool,
     pub(crate) calls: Mutex<Vec<Call>>,
     pub(crate) open: AtomicUsize,
     pub(crate) made: AtomicUsize,
@@ -62,7 +62,7 @@ impl Script {
             ping: Mutex::new(Does::Ok),
             close: Mutex::new(Does::Ok),
             cut: Notify::new(),
-            cut_now: AtomicBool::new(false),
+            impaired: AtomicBool::new(false),
             calls: Mutex::default(),
             open: AtomicUsize::new(0),
             made: AtomicUsize::new(0),
@@ -151,6 +151,10 @@ impl<const DRIVER: bool> Backend for Scripted<DRIVER> {
     async fn lost(&self, _: &Arc<Connection>) -> Fail {
         self.0.cut.notified().await;
         Fail::Cut
+    }
+
+    fn impairment(&self, _: &Arc<Connection>) -> Option<String> {
+        self.0.impaired.load(Ordering::SeqCst).then(|| "an alarm".to_owned())
     }
 
     fn classify(error: &Fail) -> Class {
