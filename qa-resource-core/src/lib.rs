@@ -79,6 +79,7 @@ mod settings;
 mod shared;
 mod shutdown;
 mod snapshot;
+mod spans;
 mod state;
 mod stats;
 mod supervisor;

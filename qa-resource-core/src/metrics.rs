@@ -114,6 +114,11 @@ pub fn describe_all() {
     }
 }
 
+/// Whether OpenTelemetry has the system under messaging, and not under databases.
+pub(crate) fn is_messaging(system: &str) -> bool {
+    system == "rabbitmq"
+}
+
 /// Emits the metrics of one resource.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -129,17 +134,13 @@ impl Meter {
 
     fn labels<const N: usize>(&self, more: [(&'static str, &'static str); N]) -> Vec<Label> {
         let shared = |text: &Arc<str>| SharedString::from_shared(Arc::clone(text));
-        let system = if self.is_messaging() { "messaging.system" } else { "db.system.name" };
+        let system = if is_messaging(self.system) { "messaging.system" } else { "db.system.name" };
         let mut labels = Vec::with_capacity(3 + N);
         labels.push(Label::new("db.client.connection.pool.name", shared(&self.name)));
         labels.push(Label::new(system, self.system));
         labels.push(Label::new("server.address", shared(&self.address)));
         labels.extend(more.map(|(key, value)| Label::new(key, value)));
         labels
-    }
-
-    fn is_messaging(&self) -> bool {
-        self.system == "rabbitmq"
     }
 
     pub(crate) fn transition(&self, from: State, to: State) {
@@ -200,7 +201,7 @@ impl Meter {
     }
 
     pub(crate) fn operation(&self, took: Duration, error: Option<ErrorKind>) {
-        let name = if self.is_messaging() {
+        let name = if is_messaging(self.system) {
             "messaging.client.operation.duration"
         } else {
             "db.client.operation.duration"

@@ -1,11 +1,12 @@
 //! Running an operation on a lease: bounded, counted, and tried again where that is safe.
 
 use crate::{Backend, Error, ErrorKind, Lease, Outcome, Resource, Result};
-use crate::{Backoff, shared::Shared};
+use crate::{Backoff, shared::Shared, spans};
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
 
 /// Which failed operations are tried again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,13 +88,16 @@ where
                 .await
                 .map_err(Error::spent)?
         };
-        let error = match once(shared, op(lease), deadline).await {
-            Ok(done) => {
-                shared.budget.deposit();
-                return Ok(done);
-            }
-            Err(error) => error,
-        };
+        let error =
+            match once(shared, op(lease).instrument(spans::operation(shared, attempt)), deadline)
+                .await
+            {
+                Ok(done) => {
+                    shared.budget.deposit();
+                    return Ok(done);
+                }
+                Err(error) => error,
+            };
         let next = backoff.next(delay, fastrand::f64());
         delay = Some(next);
         let worth_it = error.kind().is_transient()

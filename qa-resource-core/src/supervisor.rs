@@ -3,13 +3,14 @@
 use crate::shared::Shared;
 use crate::snapshot::{Change, Phase};
 use crate::{
-    Backend, Backoff, Error, ErrorKind, Recovery, Result, State, dial, ending, leaks, vigil,
+    Backend, Backoff, Error, ErrorKind, Recovery, Result, State, dial, ending, leaks, spans, vigil,
 };
 use futures_util::FutureExt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 /// Time between two summaries in the log while a resource is down.
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
@@ -165,7 +166,8 @@ impl<B: Backend> Supervisor<B> {
             return Err(self.shared.error(ErrorKind::Overloaded, message));
         };
         let began = Instant::now();
-        self.dial(limit).await?;
+        let span = spans::connect(&self.shared);
+        self.dial(limit).instrument(span).await?;
         drop(permit);
         self.shared.meter.connect_took(began.elapsed());
         self.prove().await
