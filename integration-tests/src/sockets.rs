@@ -1,19 +1,59 @@
-//! The connections of this machine, as the kernel lists them.
+//! The connections of this process, as the kernel lists them.
 
-/// How many connections to a local `port` are established. Unlike the servers' own lists it has the
-/// idle ones, those that never logged in, and it can be asked while the server is down.
+use std::collections::BTreeSet;
+use std::fs;
+
+/// How many connections to a local `port` this process has open. Unlike the servers' own lists it
+/// has the idle ones and those that never logged in, it can be had while the server is down, and
+/// what others connect (a `mongod` connects to itself) is not in it.
 ///
 /// # Panics
-/// Where the kernel's table can't be read: this is for Linux.
+/// Where the kernel's tables can't be read: this is for Linux.
 #[must_use]
 pub fn connections(port: u16) -> usize {
-    const ESTABLISHED: &str = "01";
-    let port = format!(":{port:04X}");
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let to_port = |line: &&str| {
-        let mut fields = line.split_whitespace().skip(2);
-        let remote = fields.next().is_some_and(|remote| remote.ends_with(&port));
-        remote && fields.next() == Some(ESTABLISHED)
-    };
+    let ours = sockets();
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let to_port = |line: &&str| is_open_to(line, port).is_some_and(|inode| ours.contains(inode));
     table.lines().skip(1).filter(to_port).count()
+}
+
+/// The inode of a line's socket, where it is one that is established to `port`.
+fn is_open_to(line: &str, port: u16) -> Option<&str> {
+    const ESTABLISHED: &str = "01";
+    let mut fields = line.split_whitespace().skip(2);
+    let (remote, state) = (fields.next()?, fields.next()?);
+    let inode = fields.nth(5)?;
+    let there = remote.ends_with(&format!(":{port:04X}"));
+    (there && state == ESTABLISHED).then_some(inode)
+}
+
+/// The inodes of this process's sockets.
+fn sockets() -> BTreeSet<String> {
+    let files = fs::read_dir("/proc/self/fd").unwrap();
+    // One that is closed while the others are read is not there any more.
+    let targets = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    let inode = |target: std::path::PathBuf| {
+        let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+        Some(inode.to_owned())
+    };
+    targets.filter_map(inode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Silent;
+    use tokio::net::TcpStream;
+
+    #[tokio::test]
+    async fn counts_the_open_ones_to_the_port_and_no_others() {
+        let (here, there) = (Silent::new().await, Silent::new().await);
+        assert_eq!(connections(here.port()), 0);
+        let one = TcpStream::connect(("127.0.0.1", here.port())).await.unwrap();
+        let other = TcpStream::connect(("127.0.0.1", there.port())).await.unwrap();
+        assert_eq!(connections(here.port()), 1);
+        drop(one);
+        assert_eq!(connections(here.port()), 0);
+        drop(other);
+    }
 }
