@@ -1,0 +1,127 @@
+//! What the documents say is so: names exist, tables and examples are those of the code.
+
+use qa_pool::{Config, Settings};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The texts between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The cells of the table rows of a section.
+fn rows<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+    let section = text.split(&format!("{heading}\n")).nth(1).unwrap();
+    let section = section.split("\n#").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+/// The blocks of code of a language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+fn sources(folder: &Path, all: &mut String) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name());
+        if path.is_dir() && name != "target" && !name.as_encoded_bytes().starts_with(b".") {
+            sources(&path, all);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            *all += &fs::read_to_string(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_test_that_guards_an_invariant_exists() {
+    let mut code = String::new();
+    sources(&root(), &mut code);
+    let document = read("ARCHITECTURE.md");
+    let guards = document.split("(test").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let names: Vec<_> = guards.flat_map(quoted).collect();
+    assert!(names.len() > 30, "{names:?}");
+    for name in names {
+        assert!(code.contains(&format!("fn {name}(")), "there is no test {name}");
+    }
+}
+
+#[test]
+fn the_readme_s_main_is_the_example() {
+    let example = read("qa-pool/examples/quickstart.rs");
+    let readme = read("README.md");
+    let main = blocks(&readme, "rust")[0];
+    assert!(main.len() > 300 && example.ends_with(main), "{main}");
+}
+
+#[test]
+fn the_tables_of_metrics_are_those_of_the_code() {
+    let document = read("docs/metrics.md");
+    for (heading, table) in [
+        ("## Every resource", &qa_pool::core::metrics::TABLE[..]),
+        ("## RabbitMQ, beside those", &qa_pool::amqp::metrics::TABLE[..]),
+    ] {
+        let rows = rows(&document, heading);
+        assert_eq!(rows.len(), table.len(), "{heading}");
+        for (row, (name, kind, _, _)) in rows.iter().zip(table) {
+            assert_eq!(row[0], format!("`{name}`"));
+            let kind = format!("{kind:?}").to_lowercase();
+            assert!(row[1].starts_with(&kind), "{name}: {} and not {kind}", row[1]);
+        }
+    }
+}
+
+#[test]
+fn every_setting_is_documented_with_its_default() {
+    let document = read("docs/configuration.md");
+    let rows = rows(&document, "### Settings of a resource");
+    let mut text = String::from("[[resource]]\nname = 'r'\nurl = 'redis://h'\n");
+    for row in &rows {
+        let (key, value) = (row[0].trim_matches('`'), row[2].trim_matches('`'));
+        let number = value.parse::<u32>().is_ok();
+        let value = if number { value.to_owned() } else { format!("'{value}'") };
+        writeln!(text, "{key} = {value}").unwrap();
+    }
+    let config = Config::from_toml(&text).unwrap();
+    assert_eq!(config.resources[0].settings, Settings::default());
+    // What is not in the table would have taken its default: the error for an unknown key lists all.
+    let unknown = Config::from_toml("[[resource]]\nname = 'r'\nurl = 'redis://h'\nx = 1");
+    let error = unknown.unwrap_err().to_string();
+    let known = error.split("expected one of").nth(1).unwrap().split(", or").next().unwrap();
+    let known: Vec<_> = quoted(known).collect();
+    let documented: Vec<_> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    assert_eq!(documented, known);
+}
+
+#[test]
+fn the_examples_of_a_configuration_are_valid() {
+    for document in ["README.md", "docs/configuration.md"] {
+        let text = read(document);
+        let blocks = blocks(&text, "toml");
+        let examples = blocks.iter().filter(|block| block.contains("[[resource]]"));
+        let config = examples.map(|example| Config::from_toml(&example.replace("${", "{")));
+        let config: Vec<_> = config.map(Result::unwrap).collect();
+        assert_eq!(config[0].resources.len(), 2, "{document}");
+    }
+}
+
+#[test]
+fn every_link_leads_to_a_file() {
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        let text = read(document);
+        let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+        for link in links.filter(|link| !link.starts_with("http")) {
+            assert!(root().join(link).exists(), "{document}: {link}");
+        }
+    }
+}
