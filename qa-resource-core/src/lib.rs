@@ -55,6 +55,7 @@
 
 mod attachment;
 mod backend;
+mod closing;
 mod deadline;
 mod dial;
 mod ending;
