@@ -1,1 +1,8 @@
-//! The pool with several members.
+//! The pool with all four backends in it.
+
+mod config;
+mod four;
+mod global;
+mod names;
+mod run;
+mod together;
