@@ -1,0 +1,221 @@
+//! What must not be in a source, and what may be only in some.
+
+use crate::repository::{File, files, sources};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a line breaks a rule: `path:line: text`.
+fn offences(files: &[File], mut breaks: impl FnMut(&File, usize, &str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in files {
+        for (at, line) in file.text.lines().enumerate() {
+            if breaks(file, at, line) {
+                found.push(format!("{}:{}: {}", file.path, at + 1, line.trim()));
+            }
+        }
+    }
+    found
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with("//")
+}
+
+#[test]
+fn nothing_is_left_undone_ignored_or_unsafe() {
+    // In two parts, so that this file does not break the rule.
+    let words = [
+        ["to", "do!("],
+        ["unimple", "mented!("],
+        ["db", "g!("],
+        ["#[ig", "nore"],
+        ["uns", "afe {"],
+        ["uns", "afe fn"],
+        ["uns", "afe impl"],
+        ["allow(uns", "afe_code"],
+    ]
+    .map(|parts| parts.concat());
+    let found = offences(&sources(), |_, _, line| {
+        !is_comment(line) && words.iter().any(|word| line.contains(word))
+    });
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Where tests on real servers may sleep, how often, and why. Everywhere else they wait for a
+/// condition with a deadline.
+const SLEEPS: [(&str, usize, &str); 7] = [
+    ("integration-tests/src/wait.rs", 2, "polls a condition"),
+    ("qa-amqp/tests/broker/support.rs", 1, "polls a condition"),
+    ("qa-amqp/tests/broker/consume.rs", 2, "handlers that take a while"),
+    ("qa-clickhouse/tests/common/mod.rs", 1, "polls a condition"),
+    ("qa-mongo/tests/common/mod.rs", 1, "polls a condition"),
+    ("qa-redis/tests/support/mod.rs", 1, "polls a condition"),
+    ("qa-servers/tests/servers/traces.rs", 1, "polls a condition"),
+];
+
+/// The core's own tests are not meant: they run in virtual time, where a sleep is exact.
+#[test]
+fn tests_on_real_servers_poll_and_do_not_sleep() {
+    let live = |file: &&File| {
+        let of_core = file.path.starts_with("qa-resource-core/");
+        !of_core && file.path.contains("/tests/") || file.path.starts_with("integration-tests/")
+    };
+    let mut slept = BTreeMap::<String, usize>::new();
+    for file in sources().iter().filter(live) {
+        let sleeps = file.text.lines().filter(|line| is_sleep(line)).count();
+        if sleeps > 0 {
+            slept.insert(file.path.clone(), sleeps);
+        }
+    }
+    let allowed = SLEEPS.iter().map(|(path, count, _)| ((*path).to_owned(), *count)).collect();
+    assert_eq!(slept, allowed);
+}
+
+fn is_sleep(line: &str) -> bool {
+    let call = ["sl", "eep("].concat();
+    let until = ["sl", "eep_until("].concat();
+    !is_comment(line) && (line.contains(&call) || line.contains(&until))
+}
+
+/// The files in which a secret is taken out of its wrapping.
+const EXPOSES: [&str; 12] = [
+    // What is read from it never leaves a driver's call, a URL that is a secret again, or a check.
+    "qa-amqp/src/dial.rs",
+    "qa-amqp/src/options.rs",
+    "qa-clickhouse/src/backend.rs",
+    "qa-clickhouse/src/url.rs",
+    "qa-mongo/src/options.rs",
+    "qa-pool/src/config/file.rs",
+    "qa-redis/src/login.rs",
+    "qa-redis/src/options.rs",
+    "qa-resource-core/src/endpoint/mod.rs",
+    "qa-resource-core/src/endpoint/parse.rs",
+    "qa-resource-core/src/secret.rs",
+    // Tests.
+    "integration-tests/tests/suite/behaviour/refused.rs",
+];
+
+#[test]
+fn a_secret_is_exposed_in_few_places() {
+    let call = [".expo", "se()"].concat();
+    let files = sources().into_iter().filter(|file| file.text.contains(&call));
+    let found: BTreeSet<_> = files.map(|file| file.path).collect();
+    assert_eq!(found, EXPOSES.map(str::to_owned).into(), "every new place is to be thought about");
+}
+
+/// Rule: on a module, a `use`, an element of an array, or a test that is about the feature; never
+/// inside a function, where it makes code that nobody builds.
+#[test]
+fn features_switch_modules_and_never_statements() {
+    let found = offences(&sources(), |file, at, line| {
+        let line = line.trim();
+        let inline = line.contains("cfg!(feature") || line.contains("cfg_attr(feature");
+        let whole_file = line.starts_with("#![cfg(");
+        let switches = line.starts_with("#[cfg(") && line.contains("feature");
+        inline || !whole_file && switches && !may_be_switched(&file.text, at)
+    });
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Whether what follows line `at`, other attributes left out, is what a feature may switch.
+fn may_be_switched(text: &str, at: usize) -> bool {
+    let following = text.lines().skip(at + 1).map(str::trim);
+    let mut attributes = Vec::new();
+    for line in following {
+        if line.starts_with("#[") {
+            attributes.push(line);
+            continue;
+        }
+        let starts =
+            ["mod ", "pub mod ", "pub(crate) mod ", "use ", "pub use ", "pub(crate) use ", "("];
+        let test = attributes.iter().any(|line| line.ends_with("test]"));
+        return test || starts.iter().any(|start| line.starts_with(start));
+    }
+    false
+}
+
+/// Where a path of a machine is one inside a container or an image.
+const IN_CONTAINERS: [&str; 2] =
+    ["qa-servers/src/container/recipe.rs", "qa-servers/src/container/build-image.sh"];
+
+#[test]
+fn no_file_names_a_place_of_the_machine_it_was_written_on() {
+    let places =
+        [["/wo", "rk/"], ["/tm", "p/"], ["/ro", "ot/"], ["/ho", "me/"]].map(|parts| parts.concat());
+    let found = offences(&files(), |file, _, line| {
+        let elsewhere = IN_CONTAINERS.contains(&file.path.as_str());
+        !elsewhere && places.iter().any(|place| names_place(line, place))
+    });
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Whether the path begins there: `target/tmp/` names no place of the machine.
+fn names_place(line: &str, place: &str) -> bool {
+    line.match_indices(place).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        !before.is_some_and(|before| before.is_alphanumeric() || "}./*-_".contains(before))
+    })
+}
+
+/// Hosts that the files may name. Whoever builds this reaches these; a mirror in somebody's office
+/// is not among them.
+const HOSTS: [&str; 18] = [
+    "github.com",
+    "docs.rs",
+    "crates.io",
+    "rustup.rs",
+    "sh.rustup.rs",
+    "opentelemetry.io",
+    "www.apache.org",
+    "keepachangelog.com",
+    "semver.org",
+    "opensource.org",
+    "doc.rust-lang.org",
+    "www.rabbitmq.com",
+    "redis.io",
+    "www.mongodb.com",
+    "clickhouse.com",
+    "aws.amazon.com",
+    "docs.docker.com",
+    "www.conventionalcommits.org",
+];
+
+#[test]
+fn no_file_names_a_host_that_is_not_everybody_s() {
+    let found = offences(&files(), |_, _, line| {
+        ["http://", "https://"].iter().any(|scheme| {
+            let urls = line.split(scheme).skip(1);
+            urls.map(host).any(|host| host.contains('.') && !is_known(host))
+        })
+    });
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+fn host(url: &str) -> &str {
+    let end = url.find(|c: char| !c.is_ascii_alphanumeric() && !".-".contains(c));
+    url[..end.unwrap_or(url.len())].trim_end_matches('.')
+}
+
+fn is_known(host: &str) -> bool {
+    let example = ["example.com", "example.org"].iter().any(|known| host.ends_with(known));
+    HOSTS.contains(&host) || host.starts_with("127.") || example
+}
+
+/// A check that finds nothing anywhere would pass for ever.
+#[test]
+fn the_checks_find_what_they_look_for() {
+    for (text, allowed) in [
+        ("#[cfg(feature = \"tls\")]\n#[path = \"no_tls.rs\"]\nmod tls;", true),
+        ("#[cfg(feature = \"tls\")]\n#[tokio::test]\nasync fn it_works() {", true),
+        ("#[cfg(feature = \"tls\")]\n(\"redis\", make),", true),
+        ("#[cfg(feature = \"tls\")]\nfn connect() {", false),
+        ("#[cfg(feature = \"tls\")]\nlet secure = true;", false),
+    ] {
+        assert_eq!(may_be_switched(text, 0), allowed, "{text}");
+    }
+    let place = ["/tm", "p/"].concat();
+    assert!(names_place(&format!("see {place}x"), &place));
+    assert!(!names_place(&format!("target{place}x"), &place));
+    assert!(is_known(host("github.com/x")) && is_known(host("127.0.0.1:80/")));
+    assert!(!is_known(host("mirror.some-office.net/simple")));
+    assert!(is_sleep(&["time::sl", "eep(LONG).await;"].concat()));
+}
