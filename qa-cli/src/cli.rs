@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(name = "qa", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Say more on standard error: -v warnings, -vv every state change, -vvv all (or set QA_LOG)
+    /// Say more on standard error: -v warnings, -vv every state change, -vvv all (or set `QA_LOG`)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(subcommand)]

@@ -2,6 +2,7 @@
 
 use crate::Usage;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -50,10 +51,16 @@ pub(crate) fn read_all(files: &[PathBuf]) -> Result<Vec<Bar>, Usage> {
     }
     let mut keys: Vec<_> = bars.iter().map(Bar::key).collect();
     keys.sort_unstable();
-    if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Usage(format!("two files have a bar {}; give each code once", pair[0])));
+    if let Some((key, _)) = keys.iter().zip(keys.iter().skip(1)).find(|(key, next)| key == next) {
+        return Err(Usage(format!("two files have a bar {key}; give each code once")));
     }
     Ok(bars)
+}
+
+/// The codes that the bars are of.
+pub(crate) fn codes(bars: &[Bar]) -> Vec<String> {
+    let codes: BTreeSet<_> = bars.iter().map(|bar| bar.code.clone()).collect();
+    codes.into_iter().collect()
 }
 
 /// The bars of one file, in order of time.
@@ -105,11 +112,11 @@ fn parse(text: &str, code: &str) -> Result<Vec<Bar>, (u64, String)> {
 /// The line of the record at `byte`, from 1: the reader's own count is that of the empty lines
 /// before it.
 fn line_at(text: &str, byte: u64) -> u64 {
-    let begin = usize::try_from(byte).unwrap_or(usize::MAX).min(text.len());
-    let skipped =
-        text.as_bytes()[begin..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let before = text.as_bytes()[..begin + skipped].iter().filter(|byte| **byte == b'\n').count();
-    before as u64 + 1
+    let begin = usize::try_from(byte).unwrap_or(usize::MAX);
+    let (before, behind) = text.split_at_checked(begin).unwrap_or((text, ""));
+    let skipped = behind.len() - behind.trim_start().len();
+    let newlines = before.matches('\n').count() + behind[..skipped].matches('\n').count();
+    newlines as u64 + 1
 }
 
 fn broken(error: &csv::Error) -> (u64, String) {

@@ -8,6 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
+/// What is going to happen, for a person.
+pub(crate) fn plan(breaks: Break, down: Duration) -> String {
+    match system_of(breaks) {
+        Some(system) => format!("{system} will be killed midway, and stay down for {down:?}"),
+        None => "no server will be killed".to_owned(),
+    }
+}
+
 /// Waits until half of the bars are confirmed, then kills the server, leaves it down, and starts it
 /// again, while the flow goes on.
 pub(crate) async fn begin(

@@ -39,6 +39,12 @@ pub(crate) async fn run(options: Demo) -> anyhow::Result<()> {
         ));
     }
     let bars = bars::read_all(&options.file)?;
+    println!(
+        "{} bars of {}; {}",
+        bars.len(),
+        bars::codes(&bars).join(" and "),
+        fault::plan(breaks, options.down)
+    );
     let (connections, servers) = connect_to(&options).await?;
     let servers = Arc::new(servers);
     let outcome = tokio::select! {
@@ -115,12 +121,12 @@ async fn flow(
     let consumer = consume::start(connections, names, store);
     let fault = fault::begin(Arc::clone(servers), breaks, options.down, &progress, began);
     let published = publish::all(bars, connections, names, &progress);
-    let consumed = progress.until_all_stored();
-    let result = tokio::try_join!(published, consumed, fault);
+    let all_stored = progress.until_all_stored();
+    let result = tokio::try_join!(published, all_stored, fault);
     progress.finish();
-    let (confirmed, (), ()) = result?;
+    let (published, (), ()) = result?;
     consumer.stop().await.context("the consumer did not end")?;
-    let counts = report::Counts::new(confirmed, &progress, consumer.stats(), began.elapsed());
+    let counts = report::Counts::new(&published, &progress, consumer.stats(), began.elapsed());
     drop(consumer);
     stored.finish().await.context("the store did not end")?;
     counts.print();

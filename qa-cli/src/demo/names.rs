@@ -1,12 +1,12 @@
 //! What the demo calls its queue, collection, table and keys, made before and removed behind it.
 
-use super::bars::Bar;
+use super::bars::{Bar, codes};
 use super::connections::Connections;
+use qa_pool::amqp::lapin::options::QueueDeleteOptions;
 use qa_pool::amqp::{Queue, Topology};
 use qa_pool::mongo::mongodb::bson::Document;
 use qa_pool::mongo::{MongoDb, ensure_unique_index};
 use qa_pool::redis::redis::AsyncCommands;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long building an index may take.
@@ -25,7 +25,6 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn new(borrowed: bool, bars: &[Bar]) -> Self {
-        let codes: BTreeSet<_> = bars.iter().map(|bar| bar.code.clone()).collect();
         let prefix =
             if borrowed { format!("qa_demo_{:08x}_", fastrand::u32(..)) } else { String::new() };
         Self {
@@ -34,7 +33,7 @@ impl Names {
             collection: format!("{prefix}stock_day"),
             table: format!("{prefix}stock_day"),
             prefix,
-            codes: codes.into_iter().collect(),
+            codes: codes(bars),
         }
     }
 
@@ -100,7 +99,7 @@ impl Names {
                     .run(async |lease| {
                         let channel = lease.channel().await?;
                         channel
-                            .queue_delete(self.queue.as_str().into(), Default::default())
+                            .queue_delete(self.queue.as_str().into(), QueueDeleteOptions::default())
                             .await?;
                         Ok(())
                     })

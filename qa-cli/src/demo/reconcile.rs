@@ -26,7 +26,7 @@ struct Holding {
 }
 
 #[derive(Row, Deserialize)]
-struct Month {
+struct MonthlyBar {
     code: String,
     month: String,
     open: f64,
@@ -132,12 +132,12 @@ async fn print_months(connections: &Connections, names: &Names) -> anyhow::Resul
     );
     let months = connections
         .clickhouse
-        .run_idempotent(async |lease| lease.query(&query).fetch_all::<Month>().await)
+        .run_idempotent(async |lease| lease.query(&query).fetch_all::<MonthlyBar>().await)
         .await?;
     heading(&format!("The last {MONTHS} months of each code, from ClickHouse"));
     let rows = months.into_iter().map(|month| {
         let price = |price: f64| format!("{price:.4}");
-        let Month { code, month, open, high, low, close, volume, bars } = month;
+        let MonthlyBar { code, month, open, high, low, close, volume, bars } = month;
         vec![
             code,
             month,

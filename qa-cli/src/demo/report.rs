@@ -22,7 +22,7 @@ pub(crate) struct Counts {
 
 impl Counts {
     pub(crate) fn new(
-        published: Published,
+        published: &Published,
         progress: &Progress,
         consumer: ConsumerStats,
         took: Duration,
