@@ -4,7 +4,6 @@
 //! resource of a subject in it. [`servers`] has a server per system that tests share, and one that
 //! they may break, one test at a time. The tests are in `tests/`, see the README.
 
-mod canary;
 mod dead_ends;
 mod rig;
 pub mod servers;
@@ -12,7 +11,6 @@ mod sockets;
 mod subject;
 mod wait;
 
-pub use canary::{CANARY, assert_clean, every_word};
 pub use dead_ends::{Refused, Silent};
 pub use rig::Rig;
 pub use sockets::connections;

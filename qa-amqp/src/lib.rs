@@ -37,6 +37,11 @@
 //! Consumers see each message at least once, and tell copies by
 //! [`message_id`](Delivery::message_id).
 //!
+//! # What is logged
+//!
+//! Nothing secret by this crate. The driver's own log at TRACE has its frames, and with the first of
+//! them user and password: keep it out, as with `RUST_LOG=trace,lapin=debug`.
+//!
 //! # What a lease gives
 //!
 //! A [`Client`]: two connections of the driver ([`lapin`]), one for publishing and one for everything

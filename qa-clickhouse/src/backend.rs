@@ -49,6 +49,17 @@ impl ClickHouse {
         }
         Ok(client)
     }
+
+    /// The server names the user whom it refuses; the login is nothing to show.
+    fn without_user(&self, error: Error) -> Error {
+        match (error, &self.url.user) {
+            (Error::BadResponse(said), Some(user)) => {
+                let named = format!("{}: Authentication failed", user.expose());
+                Error::BadResponse(said.replace(&named, "Authentication failed"))
+            }
+            (error, _) => error,
+        }
+    }
 }
 
 #[async_trait]
@@ -68,7 +79,8 @@ impl Backend for ClickHouse {
     }
 
     async fn ping(&self, client: &Client) -> Result<()> {
-        client.query("SELECT 1").fetch_one::<u8>().await.map(drop)
+        let answer = client.query("SELECT 1").fetch_one::<u8>().await;
+        answer.map(drop).map_err(|error| self.without_user(error))
     }
 
     async fn close(&self, client: Client) -> Result<()> {

@@ -31,6 +31,11 @@
 //! | `keep_alive` | the server's `keep_alive_timeout` in seconds, default 10 (servers before 23.11: 3); an idle connection is closed a second before |
 //! | `compression` | of what is inserted and read: `lz4` (default) or `none` |
 //! | one of [`SETTINGS`] | sent with every query, such as `max_threads=4` |
+//!
+//! # What is logged
+//!
+//! Nothing secret by this crate. The driver's own log at DEBUG quotes the server's errors, and that of
+//! a refused login names the user: keep it out, as with `RUST_LOG=debug,clickhouse::error=info`.
 
 mod backend;
 mod batcher;

@@ -1,0 +1,131 @@
+//! The ways to use a URL, and to fail with one. Each notes everything that the library says.
+
+use crate::admit::{Admit, Login, password, user};
+use crate::canary::{CANARY, every_word};
+use integration_tests::{Refused, Rig, Subject, reaches, servers};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use qa_pool::core::{Secret, Target};
+use qa_pool::{Backend, Config, ErrorKind, ResourcePool, Settings, State};
+use qa_servers::Server;
+use std::fmt::{Debug, Write as _};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A target with a login in it.
+fn target(server: &Server, (user, password): Login) -> Target {
+    let mut target = Target::parse("secret", &server.url()).unwrap();
+    let (user, password) = (Some(Secret::from(user)), Some(Secret::from(password)));
+    target.endpoint = target.endpoint.with_credentials(user, password);
+    target
+}
+
+fn note(said: &mut String, what: &dyn Debug) {
+    writeln!(said, "{what:?}\n{what:#?}").unwrap();
+}
+
+/// Connects, asks, is frozen out, comes back, closes; and is shown in every way at every step. Gives
+/// the password that it did that with.
+pub(crate) async fn good_use<S: Admit>(said: &mut String) -> String {
+    let server = servers::to_break(S::SYSTEM).await;
+    let login = S::admit(&server).await;
+    let target = target(&server, login.clone());
+    note(said, &target);
+    let rig = Rig::<S>::of_target(target, Settings::default());
+    rig.pool.connect().await.unwrap();
+    rig.use_it(1).await.unwrap();
+    let lease = rig.group.acquire().await.unwrap();
+    note(said, &lease);
+    note(said, &rig.status());
+
+    server.freeze().await.unwrap();
+    reaches(&rig.group, State::Reconnecting, LIMIT).await;
+    said.push_str(&every_word(&rig.group.try_acquire().unwrap_err()));
+    note(said, &rig.status());
+    note(said, &rig.group.health());
+    server.thaw().await.unwrap();
+    drop(lease);
+    reaches(&rig.group, State::Ready, LIMIT).await;
+    rig.use_it(2).await.unwrap();
+    note(said, &rig.pool);
+    note(said, &rig.group);
+    note(said, &rig.group.watch());
+    let report = rig.pool.close(LIMIT).await;
+    note(said, &report);
+    said.push_str(&report.to_string());
+    said.push_str(&every_word(&rig.use_it(3).await.unwrap_err()));
+    login.1
+}
+
+/// The canaries again, with another password.
+pub(crate) async fn wrong_password<S: Subject>(said: &mut String) {
+    let server = servers::to_break(S::SYSTEM).await;
+    let login = (user(), format!("{CANARY}?"));
+    let rig = Rig::<S>::of_target(target(&server, login), Settings::default());
+    let error = rig.refused().await;
+    assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
+    said.push_str(&every_word(&error));
+    note(said, &rig.status());
+    rig.close().await;
+}
+
+pub(crate) async fn refused_port<S: Subject>(said: &mut String) {
+    let nobody = Refused::new();
+    let url = format!("{}://{}@127.0.0.1:{}", scheme::<S>(), login(), nobody.port());
+    let settings = Settings { connect_attempts: 1, ..Settings::default() };
+    let rig = Rig::<S>::new("refused", &url, settings);
+    said.push_str(&every_word(&rig.refused().await));
+    note(said, &rig.status());
+    rig.close().await;
+}
+
+/// URLs that can't be used: by themselves, and in a file.
+pub(crate) fn bad_urls<S: Subject>(said: &mut String) {
+    let (scheme, login, raw) = (scheme::<S>(), login(), password());
+    for url in [
+        format!("{scheme}://{user}:{raw}@h", user = user()),
+        format!("{scheme}://{raw}"),
+        format!("{scheme}:/{login}@h"),
+        format!("{scheme}:{login}@h"),
+        format!("{login}@h"),
+        format!("{scheme}://{login}@h:{CANARY}"),
+        format!("{scheme}://{login}@h:99999"),
+        format!("{scheme}://{login}@"),
+        format!("{scheme}://%FF{CANARY}@h"),
+        format!("{scheme}://{login}@h?{CANARY}"),
+        format!("{scheme}://{login}@h/0?no_such_key={CANARY}"),
+        format!("{scheme}://{login}@h/0?heartbeat={CANARY}&maxPoolSize={CANARY}"),
+        format!("{scheme}://{login}@h/0?keep_alive={CANARY}&response_timeout={CANARY}"),
+        format!("mysql://{login}@h"),
+    ] {
+        said.push_str(&refusal(&url));
+    }
+}
+
+/// Everything that is said of a URL that a file holds.
+fn refusal(url: &str) -> String {
+    let file = format!("[[resource]]\nname = 'bad'\nurl = '{url}'\n");
+    let parsed = match Target::parse("bad", url) {
+        Err(error) => every_word(&error),
+        Ok(target) => format!("{target:?}\n"),
+    };
+    let configured = match Config::from_toml(&file) {
+        Err(error) => every_word(&error),
+        Ok(config) => {
+            let error = ResourcePool::from_config(&config).unwrap_err();
+            format!("{config:?}\n{}", every_word(&error))
+        }
+    };
+    parsed + &configured
+}
+
+fn scheme<S: Subject>() -> String {
+    S::Backend::SYSTEM.replace("rabbitmq", "amqp")
+}
+
+/// User and password, percent-encoded.
+fn login() -> String {
+    let [user, password] =
+        [user(), password()].map(|text| utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string());
+    format!("{user}:{password}")
+}
