@@ -133,8 +133,8 @@ fn may_be_switched(text: &str, at: usize) -> bool {
         }
         let starts =
             ["mod ", "pub mod ", "pub(crate) mod ", "use ", "pub use ", "pub(crate) use ", "("];
-        let test = attributes.iter().any(|line| line.ends_with("test]"));
-        return test || starts.iter().any(|start| line.starts_with(start));
+        let on_test = attributes.iter().any(|line| line.ends_with("test]"));
+        return on_test || starts.iter().any(|start| line.starts_with(start));
     }
     false
 }
