@@ -57,3 +57,18 @@ fn unknown_scheme(target: &Target) -> Error {
     let known: Vec<_> = KNOWN_SCHEMES.iter().map(|(scheme, _)| *scheme).collect();
     target.config_error(format!("the URL's scheme is not one of {}", known.join(", ")))
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(not(feature = "redis"))]
+    #[test]
+    fn a_url_whose_backend_is_not_built_in_is_refused_with_the_name_of_its_feature() {
+        let target = super::Target::parse("cache", "redis://somebody:c4n4ry@localhost").unwrap();
+        let made = super::make(&target, super::Settings::default());
+        let error = made.err().unwrap();
+        assert_eq!(error.kind(), qa_resource_core::ErrorKind::Config);
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("`cache`") && text.contains("feature `redis`"), "{text}");
+        assert!(!text.contains("c4n4ry"), "{text}");
+    }
+}
