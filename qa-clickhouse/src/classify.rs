@@ -1,6 +1,6 @@
 //! What the client's errors mean: for the caller, and for the data.
 
-use crate::codes::{self, TOO_MANY_PARTS};
+use crate::codes::{CODES, TOO_MANY_PARTS};
 use clickhouse::error::Error;
 use hyper_util::client::legacy::Error as HttpError;
 use qa_resource_core::{Class, ErrorKind};
@@ -52,7 +52,7 @@ fn of_response(text: &str) -> Class {
     match code(text) {
         // The same code for what passes by itself and for what never will.
         Some(TOO_MANY_PARTS) if text.contains("partitions") => Class::unknown(ErrorKind::Operation),
-        Some(code) => codes::class(code),
+        Some(code) => CODES.class(code),
         // Not ClickHouse's words: a proxy in between, or another server.
         None => Class::unknown(of_status(text)),
     }

@@ -1,6 +1,6 @@
 //! What the driver's errors mean: for the caller, and for the data.
 
-use crate::codes;
+use crate::codes::CODES;
 use mongodb::bson::error::ErrorKind as BsonErrorKind;
 use mongodb::error::{
     BulkWriteError, Error, ErrorKind as Driver, InsertManyError, NO_WRITES_PERFORMED,
@@ -34,8 +34,8 @@ fn by_kind(error: &Error) -> Class {
         // Whoever sends this is not a MongoDB server, or the answer was cut.
         Driver::InvalidResponse { .. } => Class::unknown(ErrorKind::Connect),
         Driver::Shutdown => Class::not_applied(ErrorKind::Closed),
-        Driver::Command(command) => codes::class(command.code),
-        Driver::Write(WriteFailure::WriteError(one)) => codes::class(one.code),
+        Driver::Command(command) => CODES.class(command.code),
+        Driver::Write(WriteFailure::WriteError(one)) => CODES.class(one.code),
         // The write is applied; only how safely is in doubt.
         Driver::Write(WriteFailure::WriteConcernError(concern)) => applied(concern.code),
         Driver::InsertMany(many) => of_insert_many(many),
@@ -67,7 +67,7 @@ fn of_io(cause: &io::Error, before_sending: bool) -> Class {
 }
 
 fn applied(code: i32) -> Class {
-    Class::unknown(codes::class(code).kind)
+    Class::unknown(CODES.class(code).kind)
 }
 
 /// Some of many documents may be in, whatever happened to the others.

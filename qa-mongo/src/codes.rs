@@ -1,6 +1,6 @@
 //! What the server's error codes mean.
 
-use qa_resource_core::{Class, ErrorKind};
+use qa_resource_core::{Class, Codes, ErrorKind};
 
 /// The code of a duplicate key.
 pub(crate) const DUPLICATE_KEY: i32 = 11000;
@@ -15,7 +15,7 @@ const fn interrupted(kind: ErrorKind) -> Class {
 }
 
 /// Codes by number, with the server's own names for them.
-pub(crate) const CODES: [(i32, &str, Class); 50] = [
+pub(crate) const CODES: Codes = Codes::new(&[
     (2, "BadValue", refused(ErrorKind::Operation)),
     (6, "HostUnreachable", interrupted(ErrorKind::Connect)),
     (7, "HostNotFound", interrupted(ErrorKind::Connect)),
@@ -61,31 +61,10 @@ pub(crate) const CODES: [(i32, &str, Class); 50] = [
     (8000, "AtlasError", refused(ErrorKind::Auth)),
     (9001, "SocketException", interrupted(ErrorKind::Connect)),
     (10107, "NotWritablePrimary", refused(ErrorKind::Connect)),
-    (DUPLICATE_KEY, "DuplicateKey", refused(ErrorKind::Operation)),
+    (DUPLICATE_KEY as i64, "DuplicateKey", refused(ErrorKind::Operation)),
     (11600, "InterruptedAtShutdown", interrupted(ErrorKind::Connect)),
     (11601, "Interrupted", interrupted(ErrorKind::Operation)),
     (11602, "InterruptedDueToReplStateChange", interrupted(ErrorKind::Connect)),
     (13435, "NotPrimaryNoSecondaryOk", refused(ErrorKind::Connect)),
     (13436, "NotPrimaryOrSecondary", refused(ErrorKind::Connect)),
-];
-
-/// What a code means. An unknown one is the operation's fault, and says nothing about its effect.
-pub(crate) fn class(code: i32) -> Class {
-    CODES
-        .binary_search_by_key(&code, |(code, ..)| *code)
-        .map_or(Class::unknown(ErrorKind::Operation), |at| CODES[at].2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_is_sorted_and_every_code_is_found() {
-        assert!(CODES.is_sorted_by_key(|(code, ..)| *code));
-        for (code, name, expected) in CODES {
-            assert_eq!(class(code), expected, "{name}");
-        }
-        assert_eq!(class(-1), Class::unknown(ErrorKind::Operation));
-    }
-}
+]);

@@ -56,6 +56,7 @@
 mod attachment;
 mod backend;
 mod closing;
+mod codes;
 mod deadline;
 mod dial;
 mod ending;
@@ -92,6 +93,7 @@ mod vigil;
 pub use async_trait::async_trait;
 pub use attachment::{Attachment, Stage, Undrained};
 pub use backend::{Backend, Recovery};
+pub use codes::Codes;
 pub use dial::DIAL_LIMIT;
 pub use endpoint::{Endpoint, EndpointError, Host};
 pub use error::{Class, Error, ErrorKind, Outcome, Result};
