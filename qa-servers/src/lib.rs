@@ -28,6 +28,11 @@
 //!    installs.
 //!
 //! `QA_TEST_PROVIDER=container` or `=process` forces one.
+//!
+//! # What else a test needs
+//!
+//! [`testing`] waits with a deadline, and has ports behind which there is nobody. [`tls`], behind
+//! the feature `tls`, has certificates of one's own and a TLS end in front of any server.
 
 mod address;
 mod container;
@@ -45,6 +50,9 @@ mod server;
 mod speak;
 mod start;
 mod system;
+pub mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod vhost;
 mod watchdog;
 

@@ -4,9 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use qa_servers::testing::eventually;
 use qa_servers::{Server, System};
 
-use crate::traces::{Trace, eventually, listens};
+use crate::traces::{Trace, listens};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -31,7 +32,7 @@ async fn a_killed_program_leaves_nothing(system: System) {
     assert!(trace.is_there() && listens(port));
     child.kill().unwrap(); // signal 9
     child.wait().unwrap();
-    eventually("its server is gone", LIMIT, || !trace.is_there() && !listens(port)).await;
+    eventually("its server is gone", LIMIT, async || !trace.is_there() && !listens(port)).await;
 }
 
 #[tokio::test]

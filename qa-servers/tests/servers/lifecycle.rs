@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use qa_servers::testing::eventually;
 use qa_servers::{Error, Server, System};
 
 use crate::clients::{assert_kept, management, write};
-use crate::traces::{Trace, eventually, listens};
+use crate::traces::{Trace, listens};
 
 const SHORT: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(30);
@@ -43,7 +44,7 @@ async fn survives_everything(system: System) {
     let trace = Trace::of(&server).await;
     assert!(trace.is_there());
     server.remove().await;
-    eventually("the server is gone", LONG, || !trace.is_there() && !listens(port)).await;
+    eventually("the server is gone", LONG, async || !trace.is_there() && !listens(port)).await;
 }
 
 #[tokio::test]

@@ -3,18 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use qa_servers::{Provider, Server};
-
-/// Polls until the condition holds; fails the test after the limit.
-pub(crate) async fn eventually(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + limit;
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 /// Whether something listens on the loopback port.
 pub(crate) fn listens(port: u16) -> bool {

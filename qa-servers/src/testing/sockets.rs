@@ -1,0 +1,62 @@
+//! The connections of this process, as the kernel lists them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+/// How many connections to a local `port` this process has open.
+///
+/// Unlike the servers' own lists it has the idle ones and those that never logged in, it can be had
+/// while the server is down, and what others connect (a `mongod` connects to itself) is not in it.
+/// IPv4 only.
+///
+/// # Panics
+/// Where the kernel's tables can't be read: this is for Linux.
+#[must_use]
+pub fn connections(port: u16) -> usize {
+    let ours = sockets();
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let to_port = |line: &&str| is_open_to(line, port).is_some_and(|inode| ours.contains(inode));
+    table.lines().skip(1).filter(to_port).count()
+}
+
+/// The inode of a line's socket, where it is one that is established to `port`.
+fn is_open_to(line: &str, port: u16) -> Option<&str> {
+    const ESTABLISHED: &str = "01";
+    let mut fields = line.split_whitespace().skip(2);
+    let (remote, state) = (fields.next()?, fields.next()?);
+    let inode = fields.nth(5)?;
+    let there = remote.ends_with(&format!(":{port:04X}"));
+    (there && state == ESTABLISHED).then_some(inode)
+}
+
+/// The inodes of this process's sockets.
+fn sockets() -> BTreeSet<String> {
+    let files = fs::read_dir("/proc/self/fd").unwrap();
+    // One that is closed while the others are read is not there any more.
+    let targets = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    let inode = |target: PathBuf| {
+        let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+        Some(inode.to_owned())
+    };
+    targets.filter_map(inode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Silent;
+    use std::net::TcpStream;
+
+    #[test]
+    fn counts_the_open_ones_to_the_port_and_no_others() {
+        let (here, there) = (Silent::new(), Silent::new());
+        assert_eq!(connections(here.port()), 0);
+        let one = TcpStream::connect(("127.0.0.1", here.port())).unwrap();
+        let other = TcpStream::connect(("127.0.0.1", there.port())).unwrap();
+        assert_eq!(connections(here.port()), 1);
+        drop(one);
+        assert_eq!(connections(here.port()), 0);
+        drop(other);
+    }
+}
