@@ -6,10 +6,10 @@
 mod support;
 
 use qa_resource_core::Backend;
+use qa_servers::testing::{Silent, eventually};
 use qa_servers::{Server, System};
 use std::time::{Duration, Instant};
-use support::{backend, eventually, io_threads};
-use tokio::net::TcpListener;
+use support::{backend, io_threads};
 
 async fn no_threads(after: &str) {
     eventually(&format!("no thread after {after}"), Duration::from_secs(5), async || {
@@ -43,9 +43,8 @@ async fn no_way_to_connect_leaves_a_thread() {
     }
     no_threads("logins that were refused").await;
 
-    // Accepts, by the kernel's backlog, and never answers.
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = silent.local_addr().unwrap().port();
+    let silent = Silent::new();
+    let port = silent.port();
     let mute = backend("mute", &format!("amqp://127.0.0.1:{port}"));
     for _ in 0..10 {
         let limit = Duration::from_millis(50);

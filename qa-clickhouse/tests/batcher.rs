@@ -3,9 +3,10 @@
 mod common;
 
 use clickhouse::Row;
-use common::{connections, eventually, resource, shared, within};
+use common::{PATIENCE, resource, shared};
 use qa_clickhouse::{BatchOptions, Batcher, ClickHouse, clickhouse};
 use qa_resource_core::{ErrorKind, Resource, Settings};
+use qa_servers::testing::{connections, eventually, within};
 use qa_servers::{Server, System};
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -60,10 +61,10 @@ async fn a_batch_is_stored_when_it_is_full_and_when_it_is_old() {
     for n in 0..250 {
         batcher.push(tick(n)).await.unwrap();
     }
-    eventually("two full batches", async || batcher.stored() == 200).await;
+    eventually("two full batches", PATIENCE, async || batcher.stored() == 200).await;
     assert!(start.elapsed() < max_age, "not by age: {:?}", start.elapsed());
     assert_eq!(batcher.pending(), 50);
-    eventually("the rest", async || batcher.stored() == 250).await;
+    eventually("the rest", PATIENCE, async || batcher.stored() == 250).await;
     assert!(start.elapsed() >= max_age, "the rest is not full: {:?}", start.elapsed());
     assert_eq!(counts(&bars, "full_or_old").await, (250, 250, 3));
 
@@ -93,12 +94,12 @@ async fn every_row_is_stored_once_although_the_server_is_killed_twice() {
     };
     let killer = async {
         for stored in [4000, 12_000] {
-            eventually("the middle", async || batcher.stored() >= stored).await;
+            eventually("the middle", PATIENCE, async || batcher.stored() >= stored).await;
             server.kill().await.unwrap();
             server.start_again().await.unwrap();
         }
     };
-    within(90, async { tokio::join!(pusher, killer) }).await;
+    within("both to end", Duration::from_secs(90), async { tokio::join!(pusher, killer) }).await;
     let report = batcher.close(Duration::from_secs(30)).await;
     assert!(report.is_clean() && report.stored == ROWS, "{report:?}");
     let (rows, distinct, _) = counts(&bars, "killed").await;
@@ -119,7 +120,7 @@ async fn a_frozen_server_holds_pushes_back_and_gets_every_row_once() {
 
     server.freeze().await.unwrap();
     for n in 1..=300 {
-        within(5, batcher.push(tick(n))).await.unwrap();
+        within("a push", PATIENCE, batcher.push(tick(n))).await.unwrap();
     }
     // Memory is bounded: there is no place for another row, and the dropped push took none.
     let waiting = batcher.push(tick(301));
@@ -130,8 +131,8 @@ async fn a_frozen_server_holds_pushes_back_and_gets_every_row_once() {
     assert!(flush.is_err(), "a frozen server stores nothing");
 
     server.thaw().await.unwrap();
-    within(20, batcher.push(tick(301))).await.unwrap();
-    within(20, batcher.flush()).await.unwrap();
+    within("a push", PATIENCE, batcher.push(tick(301))).await.unwrap();
+    within("a flush", PATIENCE, batcher.flush()).await.unwrap();
     let (rows, distinct, _) = counts(&bars, "frozen").await;
     assert_eq!((rows, distinct), (302, 302));
     bars.close(Duration::from_secs(5)).await;
@@ -149,7 +150,8 @@ async fn a_close_in_an_outage_ends_in_time_and_hands_the_rows_back_in_order() {
     for n in 0..250 {
         batcher.push(tick(n)).await.unwrap();
     }
-    eventually("an insert to be under way", async || connections(server.port()) > 0).await;
+    eventually("an insert to be under way", PATIENCE, async || connections(server.port()) > 0)
+        .await;
     let start = Instant::now();
     let report = batcher.close(Duration::from_millis(500)).await;
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
@@ -173,7 +175,7 @@ async fn a_missing_table_halts_and_a_flush_after_it_is_made_goes_on() {
     for n in 0..5 {
         batcher.push(tick(n)).await.unwrap();
     }
-    let error = within(5, batcher.flush()).await.unwrap_err();
+    let error = within("a flush", PATIENCE, batcher.flush()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Operation, "{error}");
     assert!(error.message().contains("Code: 60"), "the server's words: {error}");
     let refused = batcher.push(tick(5)).await.unwrap_err();
@@ -181,11 +183,11 @@ async fn a_missing_table_halts_and_a_flush_after_it_is_made_goes_on() {
     // It must not spin: nothing is tried until somebody asks for it.
     let errors = || bars.status().stats.errors;
     let before = errors();
-    let tried = eventually("another try", async || errors() > before);
+    let tried = eventually("another try", PATIENCE, async || errors() > before);
     assert!(tokio::time::timeout(Duration::from_millis(500), tried).await.is_err());
 
     table(&bars, "missing").await;
-    within(5, batcher.flush()).await.unwrap();
+    within("a flush", PATIENCE, batcher.flush()).await.unwrap();
     batcher.push(tick(5)).await.unwrap();
     let report = batcher.close(Duration::from_secs(5)).await;
     assert!(report.is_clean() && report.stored == 6, "{report:?}");
@@ -242,5 +244,5 @@ async fn a_dropped_batcher_ends_its_task() {
     assert_eq!(metrics.num_alive_tasks(), before + 1);
     batcher.push(tick(0)).await.unwrap();
     drop(batcher);
-    eventually("its task to end", async || metrics.num_alive_tasks() <= before).await;
+    eventually("its task to end", PATIENCE, async || metrics.num_alive_tasks() <= before).await;
 }

@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::{backend, connections, eventually, resource, shared, target, within};
+use common::{NOTICED, PATIENCE, backend, no_connection, resource, shared, target};
 use qa_clickhouse::{ClickHouse, clickhouse, error_code};
 use qa_resource_core::{Backend, ErrorKind, Outcome, Settings, State};
+use qa_servers::testing::{Refused, Silent, connections, within};
 use qa_servers::{Server, System};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 
 fn class(error: &clickhouse::error::Error) -> (ErrorKind, Outcome) {
     let class = ClickHouse::classify(error);
@@ -17,13 +17,13 @@ fn class(error: &clickhouse::error::Error) -> (ErrorKind, Outcome) {
 #[tokio::test]
 async fn connects_pings_and_leaves_no_connection_behind() {
     let server = Server::start_owned(System::ClickHouse).await.unwrap();
-    eventually("the starter's connections to go", async || connections(server.port()) == 0).await;
+    no_connection(server.port()).await;
     let clickhouse = backend(&server);
     let client = clickhouse.connect().await.unwrap();
     clickhouse.ping(&client).await.unwrap();
     assert!(connections(server.port()) > 0, "it is kept for the next query");
     clickhouse.close(client).await.unwrap();
-    eventually("no connection of ours", async || connections(server.port()) == 0).await;
+    no_connection(server.port()).await;
 
     // Dropped at every step of the way, until one gets through.
     for limit in (0..60).map(|step| Duration::from_micros(50 * step * step)) {
@@ -31,20 +31,20 @@ async fn connects_pings_and_leaves_no_connection_behind() {
             break;
         }
     }
-    eventually("no connection of ours", async || connections(server.port()) == 0).await;
+    no_connection(server.port()).await;
     server.remove().await;
 }
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_before_the_server_closes_it() {
     let server = Server::start_owned(System::ClickHouse).await.unwrap();
-    eventually("the starter's connections to go", async || connections(server.port()) == 0).await;
+    no_connection(server.port()).await;
     let url = format!("{}?keep_alive=2", server.url());
     let clickhouse = ClickHouse::new(&target("bars", &url)).unwrap();
     let client = clickhouse.connect().await.unwrap();
     let start = Instant::now();
     assert!(connections(server.port()) > 0);
-    eventually("the idle connection to go", async || connections(server.port()) == 0).await;
+    no_connection(server.port()).await;
     let idle = start.elapsed();
     assert!(idle > Duration::from_millis(900) && idle < Duration::from_secs(3), "{idle:?}");
     clickhouse.ping(&client).await.unwrap();
@@ -103,19 +103,16 @@ async fn what_the_server_refuses_is_the_operation_s_fault() {
 
 #[tokio::test]
 async fn a_refused_port_is_a_connect_error() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
-    let url = format!("clickhouse://u:p@127.0.0.1:{port}");
+    let refused = Refused::new();
+    let url = format!("clickhouse://u:p@127.0.0.1:{}", refused.port());
     let error = ClickHouse::new(&target("bars", &url)).unwrap().connect().await.unwrap_err();
     assert_eq!(class(&error), (ErrorKind::Connect, Outcome::NotApplied), "{error}");
 }
 
 #[tokio::test]
 async fn a_server_that_stays_silent_is_hung_up_on() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let url = format!("clickhouse://u:p@127.0.0.1:{port}");
+    let server = Silent::new();
+    let url = format!("clickhouse://u:p@127.0.0.1:{}", server.port());
     let settings = Settings {
         connect_timeout: Duration::from_millis(300),
         connect_attempts: 1,
@@ -123,10 +120,9 @@ async fn a_server_that_stays_silent_is_hung_up_on() {
     };
     let backend = ClickHouse::new(&target("silent", &url)).unwrap();
     let silent = qa_resource_core::Resource::new("silent", backend, settings);
-    let error = within(2, silent.connect()).await.unwrap_err();
+    let error = within("an error", Duration::from_secs(2), silent.connect()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-    eventually("no connection of ours", async || connections(port) == 0).await;
-    drop(listener);
+    no_connection(server.port()).await;
 }
 
 #[tokio::test]
@@ -139,26 +135,26 @@ async fn comes_back_after_a_kill_and_after_a_freeze() {
     let mut watch = bars.watch();
     let start = Instant::now();
     server.kill().await.unwrap();
-    assert!(within(8, watch.wait_for(State::Reconnecting)).await);
+    assert!(within("the loss", NOTICED, watch.wait_for(State::Reconnecting)).await);
     assert!(start.elapsed() < Duration::from_secs(5), "noticed: {:?}", start.elapsed());
     server.start_again().await.unwrap();
     let up = Instant::now();
-    assert!(within(20, watch.wait_for(State::Ready)).await);
+    assert!(within("it is back", PATIENCE, watch.wait_for(State::Ready)).await);
     assert!(up.elapsed() < Duration::from_secs(6), "cap + 1 s: {:?}", up.elapsed());
     assert_eq!(bars.run(one).await.unwrap(), 1);
 
     let start = Instant::now();
     server.freeze().await.unwrap();
-    assert!(within(8, watch.wait_for(State::Reconnecting)).await);
+    assert!(within("the loss", NOTICED, watch.wait_for(State::Reconnecting)).await);
     assert!(start.elapsed() < Duration::from_secs(5), "noticed: {:?}", start.elapsed());
     server.thaw().await.unwrap();
     let up = Instant::now();
-    assert!(within(20, watch.wait_for(State::Ready)).await);
+    assert!(within("it is back", PATIENCE, watch.wait_for(State::Ready)).await);
     assert!(up.elapsed() < Duration::from_secs(6), "cap + 1 s: {:?}", up.elapsed());
     assert_eq!(bars.run(one).await.unwrap(), 1);
 
     let report = bars.close(Duration::from_secs(5)).await;
     assert!(report.is_clean(), "{report}");
-    eventually("no connection of ours", async || connections(server.port()) == 0).await;
+    no_connection(server.port()).await;
     server.remove().await;
 }

@@ -3,26 +3,36 @@
 //! The real server stands behind a TLS end of the test's own, so that the certificates are too.
 #![cfg(feature = "tls")]
 
-#[path = "../../qa-mongo/tests/common/authority.rs"]
-mod authority;
 mod common;
 
-use authority::Authority;
 use clickhouse::error::Result;
 use common::shared;
 use qa_clickhouse::{ClickHouse, Target, clickhouse};
 use qa_resource_core::{Backend, ErrorKind, Outcome, TlsSettings};
+use qa_servers::tls::{Authority, Proxy};
 
-async fn open(port: u16, tls: TlsSettings) -> Result<clickhouse::Client> {
+fn trusting(authority: &Authority) -> TlsSettings {
+    TlsSettings { ca_file: Some(authority.path("ca.pem")), ..TlsSettings::default() }
+}
+
+fn showing_a_certificate(authority: &Authority) -> TlsSettings {
+    TlsSettings {
+        certificate_file: Some(authority.path("client.pem")),
+        key_file: Some(authority.path("client.key")),
+        ..trusting(authority)
+    }
+}
+
+async fn open(proxy: &Proxy, tls: TlsSettings) -> Result<clickhouse::Client> {
     let server = shared().await;
     let (user, password) = (server.user(), server.password());
-    let url = format!("clickhouses://{user}:{password}@localhost:{port}/default");
+    let url = format!("clickhouses://{user}:{password}@localhost:{}/default", proxy.port());
     let target = Target { tls, ..Target::parse("secured", &url).unwrap() };
     ClickHouse::new(&target).unwrap().connect().await
 }
 
-async fn failure(port: u16, tls: TlsSettings) -> (ErrorKind, String) {
-    let error = open(port, tls).await.unwrap_err();
+async fn failure(proxy: &Proxy, tls: TlsSettings) -> (ErrorKind, String) {
+    let error = open(proxy, tls).await.unwrap_err();
     let class = ClickHouse::classify(&error);
     assert_eq!(class.outcome, Outcome::NotApplied, "{error}");
     (class.kind, format!("{error} {error:?}"))
@@ -31,35 +41,35 @@ async fn failure(port: u16, tls: TlsSettings) -> (ErrorKind, String) {
 #[tokio::test]
 async fn a_verified_server_serves_and_others_are_not_trusted() {
     let authority = Authority::new();
-    let port = authority.serve("localhost", false, shared().await.port()).await;
-    let client = open(port, authority.settings()).await.unwrap();
+    let proxy = authority.proxy("localhost", shared().await.port()).await;
+    let client = open(&proxy, trusting(&authority)).await.unwrap();
     assert_eq!(client.query("SELECT 2").fetch_one::<u8>().await.unwrap(), 2);
-    let (kind, text) = failure(port, Authority::new().settings()).await;
+    let (kind, text) = failure(&proxy, trusting(&Authority::new())).await;
     assert!(kind == ErrorKind::Connect && text.contains("ertificate"), "{text}");
-    let misnamed = authority.serve("elsewhere", false, shared().await.port()).await;
-    let (kind, text) = failure(misnamed, authority.settings()).await;
+    let misnamed = authority.proxy("elsewhere", shared().await.port()).await;
+    let (kind, text) = failure(&misnamed, trusting(&authority)).await;
     assert!(kind == ErrorKind::Connect && text.contains("ertificate"), "{text}");
 }
 
 #[tokio::test]
 async fn a_client_certificate_is_shown_where_one_is_wanted() {
     let authority = Authority::new();
-    let port = authority.serve("localhost", true, shared().await.port()).await;
-    open(port, authority.mutual("client.pem", "client.key")).await.unwrap();
+    let proxy = authority.mutual_proxy("localhost", shared().await.port()).await;
+    open(&proxy, showing_a_certificate(&authority)).await.unwrap();
     // In TLS 1.3 the refusal comes after our handshake is done.
-    let error = open(port, authority.settings()).await.unwrap_err();
+    let error = open(&proxy, trusting(&authority)).await.unwrap_err();
     assert_eq!(ClickHouse::classify(&error).kind, ErrorKind::Connect, "{error}");
 }
 
 #[tokio::test]
 async fn a_bad_file_is_a_configuration_error_that_names_it() {
     let authority = Authority::new();
-    let port = authority.serve("localhost", false, shared().await.port()).await;
+    let proxy = authority.proxy("localhost", shared().await.port()).await;
     let missing = TlsSettings { ca_file: Some(authority.path("gone.pem")), ..Default::default() };
-    let (kind, text) = failure(port, missing).await;
+    let (kind, text) = failure(&proxy, missing).await;
     assert!(kind == ErrorKind::Config && text.contains("gone.pem"), "{text}");
-    authority.write("client.key", "c4n4ry");
-    let (kind, text) = failure(port, authority.mutual("client.pem", "client.key")).await;
+    std::fs::write(authority.path("client.key"), "c4n4ry").unwrap();
+    let (kind, text) = failure(&proxy, showing_a_certificate(&authority)).await;
     assert!(kind == ErrorKind::Config && !text.contains("c4n4ry"), "{kind} {text}");
 }
 
@@ -67,6 +77,6 @@ async fn a_bad_file_is_a_configuration_error_that_names_it() {
 async fn settings_that_would_have_no_effect_are_refused() {
     let authority = Authority::new();
     let plain = Target::parse("plain", "clickhouse://h").unwrap();
-    let error = ClickHouse::new(&Target { tls: authority.settings(), ..plain }).unwrap_err();
+    let error = ClickHouse::new(&Target { tls: trusting(&authority), ..plain }).unwrap_err();
     assert!(error.message().contains("write it as clickhouses://"), "{error}");
 }

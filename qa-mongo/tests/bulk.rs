@@ -7,6 +7,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::{Client, Collection};
 use qa_mongo::{BulkOptions, BulkUpsert, MongoDb, bulk_upsert, ensure_unique_index, mongodb};
 use qa_resource_core::{Backend, ErrorKind, Outcome, Resource, Settings};
+use qa_servers::testing::within;
 use qa_servers::{Server, System};
 use std::sync::Arc;
 use std::time::Duration;
@@ -193,8 +194,12 @@ async fn a_server_killed_in_the_middle_loses_nothing_that_was_reported() {
             }
         }
     };
-    let ((done, failures), ()) =
-        common::within(90, Box::pin(async { tokio::join!(writer, killer) })).await;
+    let ((done, failures), ()) = within(
+        "both to end",
+        Duration::from_secs(90),
+        Box::pin(async { tokio::join!(writer, killer) }),
+    )
+    .await;
     assert!(done.errors.is_empty());
     assert!(done.matched > 0, "the kill came too late to matter ({failures} failures)");
     let lease = quotes.acquire().await.unwrap();

@@ -2,11 +2,12 @@
 
 mod common;
 
-use common::{Watcher, eventually, shared, target, within};
+use common::{PATIENCE, Watcher, shared, target};
 use futures_util::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use qa_mongo::{MongoDb, mongodb};
 use qa_resource_core::{Backend, ErrorKind, Outcome};
+use qa_servers::testing::{Refused, eventually, within};
 use qa_servers::{Server, System};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -25,7 +26,7 @@ async fn connects_pings_and_leaves_no_connection_behind() {
     mongo.ping(&client).await.unwrap();
     assert!(watcher.connections("closes").await > 0, "the server must know us by our name");
     mongo.close(client.clone()).await.unwrap();
-    eventually("no connection of ours", async || watcher.connections("closes").await == 0).await;
+    watcher.sees_none_of("closes").await;
     // Every clone is closed with it, and says so.
     let error = mongo.ping(&client).await.unwrap_err();
     assert_eq!(class(&error), (ErrorKind::Closed, Outcome::NotApplied), "{error}");
@@ -45,7 +46,7 @@ async fn closes_in_time_although_a_cursor_is_open() {
     let start = Instant::now();
     mongo.close(client).await.unwrap();
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
-    eventually("no connection of ours", async || watcher.connections("cursor").await == 0).await;
+    watcher.sees_none_of("cursor").await;
     drop(cursor);
 }
 
@@ -58,14 +59,13 @@ async fn a_wrong_password_is_an_auth_error_that_shows_nothing_and_leaves_nothing
     let error = mongo.connect().await.unwrap_err();
     assert_eq!(class(&error), (ErrorKind::Auth, Outcome::NotApplied), "{error}");
     assert!(!format!("{error} {error:?} {mongo:?} {}", mongo.address()).contains("c4n4ry"));
-    eventually("no connection of ours", async || watcher.connections("refused").await == 0).await;
+    watcher.sees_none_of("refused").await;
 }
 
 #[tokio::test]
 async fn a_refused_port_is_a_connect_error() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let refused = Refused::new();
+    let port = refused.port();
     let url = format!("mongodb://u:p@127.0.0.1:{port}/?serverSelectionTimeoutMS=300");
     let error = MongoDb::new(&target("nobody", &url)).unwrap().connect().await.unwrap_err();
     assert_eq!(class(&error), (ErrorKind::Connect, Outcome::NotApplied), "{error}");
@@ -84,7 +84,7 @@ async fn a_server_that_stays_silent_is_given_up_on_and_hung_up_on() {
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     assert_eq!(class(&error), (ErrorKind::Connect, Outcome::NotApplied), "{error}");
     // The driver keeps dialing as long as it lives: what it dialed is closed, and no dial follows.
-    eventually("the driver to be quiet", async || {
+    eventually("the driver to be quiet", PATIENCE, async || {
         tokio::time::timeout(Duration::from_millis(700), listener.accept()).await.is_err()
     })
     .await;
@@ -106,10 +106,10 @@ async fn a_connect_that_is_dropped_leaves_nothing() {
             }
         }
     }
-    eventually("no connection of ours", async || watcher.connections("dropped").await == 0).await;
+    watcher.sees_none_of("dropped").await;
     drop(watcher);
     // The watcher's own are among those that go.
-    eventually("no task of the driver", async || tasks.num_alive_tasks() == 0).await;
+    eventually("no task of the driver", PATIENCE, async || tasks.num_alive_tasks() == 0).await;
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn a_frozen_server_is_noticed_and_a_killed_one_is_said_to_be_lost() {
     let ping = tokio::time::timeout(Duration::from_millis(500), mongo.ping(&client)).await;
     assert!(ping.is_err(), "a frozen server can't answer");
     // The monitors notice after heartbeat and connect limit, 7 s, with no call from anybody.
-    let error = within(12, mongo.lost(&client)).await;
+    let error = within("the loss", Duration::from_secs(12), mongo.lost(&client)).await;
     assert_eq!(MongoDb::classify(&error).kind, ErrorKind::Timeout, "{error}");
     let start = Instant::now();
     let error = mongo.ping(&client).await.unwrap_err();
@@ -130,14 +130,20 @@ async fn a_frozen_server_is_noticed_and_a_killed_one_is_said_to_be_lost() {
     assert_eq!(class(&error), (ErrorKind::Connect, Outcome::NotApplied), "{error}");
 
     server.thaw().await.unwrap();
-    eventually("the same client to work again", async || mongo.ping(&client).await.is_ok()).await;
+    eventually("the same client to work again", PATIENCE, async || {
+        mongo.ping(&client).await.is_ok()
+    })
+    .await;
 
     let start = Instant::now();
     server.kill().await.unwrap();
-    within(3, mongo.lost(&client)).await;
+    within("the loss", Duration::from_secs(3), mongo.lost(&client)).await;
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     server.start_again().await.unwrap();
-    eventually("the same client to work again", async || mongo.ping(&client).await.is_ok()).await;
+    eventually("the same client to work again", PATIENCE, async || {
+        mongo.ping(&client).await.is_ok()
+    })
+    .await;
 
     server.freeze().await.unwrap();
     let start = Instant::now();
@@ -146,6 +152,6 @@ async fn a_frozen_server_is_noticed_and_a_killed_one_is_said_to_be_lost() {
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     server.thaw().await.unwrap();
     let watcher = Watcher::new(&server).await;
-    eventually("no connection of ours", async || watcher.connections("frozen").await == 0).await;
+    watcher.sees_none_of("frozen").await;
     server.remove().await;
 }

@@ -5,6 +5,7 @@ mod support;
 use qa_redis::redis::{self, AsyncCommands, RedisError, Script, pipe};
 use qa_redis::{Client, Redis};
 use qa_resource_core::{Backend, Class, ErrorKind};
+use qa_servers::testing::eventually;
 use std::time::Duration;
 use support::{connect, shared};
 
@@ -124,7 +125,7 @@ async fn one_late_answer_fails_alone_and_counts() {
         let error = blocked.exec_async(&mut client).await.unwrap_err();
         assert_eq!(class(&error), Class::unknown(ErrorKind::Timeout), "{error}");
         // Answers in between keep the connection.
-        support::eventually("an answer", support::AT_ONCE, async || {
+        eventually("an answer", support::AT_ONCE, async || {
             client.exists::<_, bool>("nothing").await.is_ok()
         })
         .await;

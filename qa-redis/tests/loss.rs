@@ -5,8 +5,9 @@ mod support;
 use qa_redis::redis::{self, AsyncCommands, RedisError};
 use qa_redis::{Client, Redis};
 use qa_resource_core::{Backend, Class, ErrorKind};
+use qa_servers::testing::eventually;
 use std::time::Duration;
-use support::{AT_ONCE, answers, backend, connect, connections, cut, eventually, owned, shared};
+use support::{AT_ONCE, answers, backend, connect, connections, cut, owned, shared};
 use tokio::time::timeout;
 
 async fn lost(redis: &Redis, client: &Client) -> RedisError {

@@ -6,8 +6,9 @@ use qa_redis::Redis;
 use qa_redis::redis::{self, AsyncCommands};
 use qa_resource_core::{Error, ErrorKind, Resource, Settings, State};
 use qa_servers::Server;
+use qa_servers::testing::eventually;
 use std::time::{Duration, Instant};
-use support::{AT_ONCE, backend, connect, connections, eventually, owned, shared};
+use support::{AT_ONCE, backend, connect, connections, owned, shared};
 use tokio::time::timeout;
 
 const LIMIT: Duration = Duration::from_secs(10);

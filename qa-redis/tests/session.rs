@@ -5,6 +5,7 @@ mod support;
 use qa_redis::redis::{self, AsyncCommands, RedisError};
 use qa_redis::{Redis, Target};
 use qa_resource_core::{Backend, Class, ErrorKind};
+use qa_servers::testing::{Refused, Silent};
 use std::time::{Duration, Instant};
 use support::{backend, connect, owned, shared};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -75,10 +76,8 @@ async fn a_database_that_is_not_there_is_an_error_of_the_configuration() {
 
 #[tokio::test]
 async fn a_refused_port_and_an_unknown_host_are_not_applied() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
-    for host in [format!("127.0.0.1:{port}"), "no-such-host.invalid".to_owned()] {
+    let refused = Refused::new();
+    for host in [format!("127.0.0.1:{}", refused.port()), "no-such-host.invalid".to_owned()] {
         let (class, text) = refusal(&format!("redis://c4n4ry:c4n4ry@{host}")).await;
         assert_eq!(class, Class::not_applied(ErrorKind::Connect), "{host}: {text}");
     }
@@ -86,8 +85,8 @@ async fn a_refused_port_and_an_unknown_host_are_not_applied() {
 
 #[tokio::test]
 async fn a_server_that_accepts_and_stays_silent_is_left_in_time() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let silent = Silent::new();
+    let port = silent.port();
     let began = Instant::now();
     let (class, text) =
         refusal(&format!("redis://:c4n4ry@127.0.0.1:{port}?response_timeout=300ms")).await;

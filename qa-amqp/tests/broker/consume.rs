@@ -2,12 +2,13 @@
 
 use crate::management::close_connections;
 use crate::support::{
-    PATIENCE, close, depth, eventually, no_properties, number, publish_numbers, publisher, shared,
-    vhost, with_bars,
+    PATIENCE, close, depth, no_properties, number, publish_numbers, publisher, shared, vhost,
+    with_bars,
 };
 use qa_amqp::lapin::options::QueueDeleteOptions;
 use qa_amqp::{Consumer, ConsumerSettings, Delivery, OnError, Queue, RabbitMq, Topology};
 use qa_resource_core::{Resource, State};
+use qa_servers::testing::eventually;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};

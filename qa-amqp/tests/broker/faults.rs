@@ -1,10 +1,9 @@
 //! A broker that is killed, and one that freezes.
 
-use crate::support::{
-    PATIENCE, eventually, no_properties, number, publish_numbers, publisher, with_bars,
-};
+use crate::support::{PATIENCE, no_properties, number, publish_numbers, publisher, with_bars};
 use qa_amqp::{Consumer, ConsumerSettings, Delivery, PublishError, Publisher, PublisherSettings};
 use qa_resource_core::{Outcome, State};
+use qa_servers::testing::eventually;
 use qa_servers::{Server, System};
 use std::collections::BTreeSet;
 use std::convert::Infallible;

@@ -9,6 +9,7 @@ use qa_amqp::lapin::options::{BasicAckOptions, BasicConsumeOptions};
 use qa_amqp::lapin::types::{AMQPValue, FieldTable};
 use qa_amqp::{PublishError, Publisher, PublisherSettings, Queue, Topology};
 use qa_resource_core::{ErrorKind, Outcome};
+use qa_servers::testing::eventually;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +140,7 @@ async fn the_window_bounds_what_is_on_its_way_and_dropped_callers_leave_nothing_
         assert!(futures_util::poll!(&mut given_up).is_pending());
     }
     let _ = publisher.publish("", "bars", b"x", no_properties()).await.unwrap();
-    crate::support::eventually("nothing is on its way", Duration::from_secs(5), async || {
+    eventually("nothing is on its way", Duration::from_secs(5), async || {
         publisher.outstanding() == 0
     })
     .await;

@@ -77,17 +77,3 @@ pub(crate) fn io_threads() -> usize {
         tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
     names.filter(|name| name.starts_with("lapin-io-loop")).count()
 }
-
-/// Polls until `condition` holds; fails with what was waited for after `limit`.
-pub(crate) async fn eventually(
-    what: &str,
-    limit: Duration,
-    mut condition: impl AsyncFnMut() -> bool,
-) {
-    let waiting = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(tokio::time::timeout(limit, waiting).await.is_ok(), "not within {limit:?}: {what}");
-}

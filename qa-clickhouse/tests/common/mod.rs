@@ -1,11 +1,17 @@
-//! What the live tests share: one server that nobody breaks, and a look at this process's sockets.
+//! What the live tests share: one server that nobody breaks.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use qa_clickhouse::ClickHouse;
 use qa_resource_core::{Resource, Settings, Target};
+use qa_servers::testing::{connections, eventually};
 use qa_servers::{Server, System};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::OnceCell;
+
+/// For what takes a moment, on a busy machine too.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Within this a loss is noticed.
+pub(crate) const NOTICED: Duration = Duration::from_secs(8);
 
 /// The server of this test binary; tests that break one start their own.
 pub(crate) async fn shared() -> &'static Server {
@@ -27,29 +33,8 @@ pub(crate) async fn resource(server: &Server, settings: Settings) -> Resource<Cl
     resource
 }
 
-/// Polls until `condition` holds, at most 20 s.
-pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !condition().await {
-        assert!(Instant::now() < deadline, "waited 20 s for {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Waits for something that must happen within `seconds`.
-pub(crate) async fn within<T>(seconds: u64, future: impl Future<Output = T>) -> T {
-    let limit = Duration::from_secs(seconds);
-    tokio::time::timeout(limit, future).await.unwrap_or_else(|_| panic!("not within {limit:?}"))
-}
-
-/// How many connections to `port` are established from this machine: the server's own figure
-/// leaves out idle ones.
-pub(crate) fn connections(port: u16) -> usize {
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let to_port = |line: &&str| {
-        let mut fields = line.split_whitespace().skip(2);
-        let remote = fields.next().and_then(|remote| remote.rsplit(':').next());
-        remote == Some(format!("{port:04X}").as_str()) && fields.next() == Some("01")
-    };
-    table.lines().skip(1).filter(to_port).count()
+/// Waits until this process has no connection to `port`: the server's own figure leaves out idle
+/// ones.
+pub(crate) async fn no_connection(port: u16) {
+    eventually("no connection of ours", PATIENCE, async || connections(port) == 0).await;
 }

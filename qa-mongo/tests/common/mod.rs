@@ -6,9 +6,15 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::ClientOptions;
 use qa_mongo::mongodb;
 use qa_resource_core::Target;
+use qa_servers::testing::eventually;
 use qa_servers::{Server, System};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::OnceCell;
+
+/// For what takes a moment, on a busy machine too.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Within this a loss is noticed.
+pub(crate) const NOTICED: Duration = Duration::from_secs(8);
 
 /// The server of this test binary; tests that break one start their own.
 pub(crate) async fn shared() -> &'static Server {
@@ -18,21 +24,6 @@ pub(crate) async fn shared() -> &'static Server {
 
 pub(crate) fn target(name: &str, url: &str) -> Target {
     Target::parse(name, url).unwrap()
-}
-
-/// Polls until `condition` holds, at most 20 s.
-pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !condition().await {
-        assert!(Instant::now() < deadline, "waited 20 s for {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Waits for something that must happen within `seconds`.
-pub(crate) async fn within<T>(seconds: u64, future: impl Future<Output = T>) -> T {
-    let limit = Duration::from_secs(seconds);
-    tokio::time::timeout(limit, future).await.unwrap_or_else(|_| panic!("not within {limit:?}"))
 }
 
 /// A client of its own that asks the server who is connected.
@@ -56,5 +47,11 @@ impl Watcher {
             count += 1;
         }
         count
+    }
+
+    /// Waits until the server has no connection of the client called `app_name`.
+    pub(crate) async fn sees_none_of(&self, app_name: &str) {
+        let gone = async || self.connections(app_name).await == 0;
+        eventually("no connection of ours", PATIENCE, gone).await;
     }
 }

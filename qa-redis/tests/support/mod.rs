@@ -52,13 +52,3 @@ pub async fn cut(watcher: &mut Client, victim: &mut Client) {
 pub async fn answers(client: &mut Client) -> bool {
     client.exists::<_, bool>("nothing").await.is_ok()
 }
-
-/// Polls until `condition` holds; fails with what was waited for after `limit`.
-pub async fn eventually(what: &str, limit: Duration, mut condition: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(tokio::time::timeout(limit, waiting).await.is_ok(), "not within {limit:?}: {what}");
-}
