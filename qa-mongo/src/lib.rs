@@ -35,7 +35,7 @@
 //! | option | default here | why |
 //! |---|---|---|
 //! | `maxPoolSize` | 100 | the drivers' specification; the Rust driver's own 10 starves a busy service |
-//! | `serverSelectionTimeoutMS` | 5000 | a caller is told within seconds, not after 30 |
+//! | `serverSelectionTimeoutMS` | 4000 | a caller is told within seconds, not after 30 |
 //! | `connectTimeoutMS` | 5000 | as [`Settings::connect_timeout`](qa_resource_core::Settings) |
 //! | `heartbeatFrequencyMS` | 2000 | a frozen server leaves the driver's view after 7 s, not after 20 |
 //! | `appName` | the resource's name | `db.currentOp()` then says whose connection it is |

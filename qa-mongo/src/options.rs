@@ -47,7 +47,9 @@ const KNOWN: [&str; 33] = [
 const REFUSED: [&str; 2] = ["socketTimeoutMS", "waitQueueTimeoutMS"];
 
 const MAX_POOL_SIZE: u32 = 100;
-const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// Less than the supervisor gives a connect: else it is a matter of luck whether the driver's cause
+/// (refused, no such host) is told, or only that there was no answer.
+const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
@@ -134,7 +136,7 @@ fn app_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use qa_resource_core::ErrorKind;
+    use qa_resource_core::{ErrorKind, Settings};
 
     fn refusal(url: &str) -> String {
         let error = parse(&Target::parse("quotes", url).unwrap()).unwrap_err();
@@ -183,7 +185,8 @@ mod tests {
         assert_eq!(options.max_pool_size, Some(7));
         assert_eq!(options.app_name.as_deref(), Some("me"));
         assert_eq!(options.default_database.as_deref(), Some("mine"));
-        assert_eq!(options.server_selection_timeout, Some(Duration::from_secs(5)));
+        assert_eq!(options.server_selection_timeout, Some(Duration::from_secs(4)));
+        assert!(options.server_selection_timeout < Some(Settings::default().connect_timeout));
     }
 
     #[tokio::test]
