@@ -1,4 +1,4 @@
-//! Waiting for something with a deadline; no test waits in any other way.
+//! What tests wait for beside a condition: that something does not happen, and a state.
 
 use qa_pool::{Backend, Group, State};
 use std::time::Duration;
@@ -6,18 +6,6 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// Between two looks at a condition.
 const POLL: Duration = Duration::from_millis(20);
-
-/// Polls until `condition` holds.
-///
-/// # Panics
-/// Where it does not within `limit`; says what was waited for.
-pub async fn eventually(what: &str, limit: Duration, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + limit;
-    while !condition().await {
-        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
-        sleep(POLL).await;
-    }
-}
 
 /// Polls for as long as `time`, and `condition` must hold at every look: for what must *not*
 /// happen, which has no event to wait for.
@@ -30,15 +18,6 @@ pub async fn holds_for(what: &str, time: Duration, mut condition: impl AsyncFnMu
         assert!(condition().await, "it no longer holds: {what}");
         sleep(POLL).await;
     }
-}
-
-/// Waits for something that must end within `limit`.
-///
-/// # Panics
-/// Where it does not.
-pub async fn within<T>(what: &str, limit: Duration, future: impl Future<Output = T>) -> T {
-    let ended = timeout(limit, future).await;
-    ended.unwrap_or_else(|_| panic!("not within {limit:?}: {what}"))
 }
 
 /// Waits until a group is in `state`, and says how long that took.

@@ -51,14 +51,9 @@ fn nothing_is_left_undone_ignored_or_unsafe() {
 
 /// Where tests on real servers may sleep, how often, and why. Everywhere else they wait for a
 /// condition with a deadline.
-const SLEEPS: [(&str, usize, &str); 7] = [
-    ("integration-tests/src/wait.rs", 2, "polls a condition"),
-    ("qa-amqp/tests/broker/support.rs", 1, "polls a condition"),
+const SLEEPS: [(&str, usize, &str); 2] = [
+    ("integration-tests/src/wait.rs", 1, "watches for what must not happen"),
     ("qa-amqp/tests/broker/consume.rs", 2, "handlers that take a while"),
-    ("qa-clickhouse/tests/common/mod.rs", 1, "polls a condition"),
-    ("qa-mongo/tests/common/mod.rs", 1, "polls a condition"),
-    ("qa-redis/tests/support/mod.rs", 1, "polls a condition"),
-    ("qa-servers/tests/servers/traces.rs", 1, "polls a condition"),
 ];
 
 /// The core's own tests are not meant: they run in virtual time, where a sleep is exact.

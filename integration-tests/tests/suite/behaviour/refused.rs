@@ -1,7 +1,7 @@
 //! With a server that does not let us in, or is not there.
 
 use super::PATIENCE;
-use integration_tests::{Refused, Rig, Silent, Subject, eventually, servers, within};
+use integration_tests::{Refused, Rig, Silent, Subject, connections, eventually, servers, within};
 use qa_pool::core::{Secret, Target};
 use qa_pool::{Backend, ErrorKind, Settings, State};
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ pub(crate) async fn a_refused_port_is_given_up_after_its_attempts<S: Subject>() 
 }
 
 pub(crate) async fn a_silent_listener_is_a_timeout_within_its_limit<S: Subject>() {
-    let silent = Silent::new().await;
+    let silent = Silent::new();
     let settings = Settings {
         connect_timeout: Duration::from_millis(400),
         connect_attempts: 2,
@@ -68,5 +68,5 @@ pub(crate) async fn a_silent_listener_is_a_timeout_within_its_limit<S: Subject>(
     assert!(began.elapsed() >= Duration::from_millis(800), "two attempts: {:?}", began.elapsed());
     assert_eq!(rig.status().stats.connect_failures, 2);
     rig.close().await;
-    eventually("hung up", PATIENCE, async || silent.connections() == 0).await;
+    eventually("hung up", PATIENCE, async || connections(silent.port()) == 0).await;
 }

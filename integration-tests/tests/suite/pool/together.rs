@@ -2,7 +2,7 @@
 
 use super::four::{ORDER, Servers, pool_of};
 use crate::behaviour::PATIENCE;
-use integration_tests::{Silent, Subject, eventually, servers, within};
+use integration_tests::{Silent, Subject, connections, eventually, servers, within};
 use qa_pool::core::{Transition, Watch};
 use qa_pool::{Backend, Health, ResourcePool, State};
 use std::time::{Duration, Instant};
@@ -46,7 +46,7 @@ async fn four_connect_at_once_and_take_as_long_as_the_slowest() {
 /// As above, the other way round: none of them gets anywhere, and all of them are at it.
 #[tokio::test]
 async fn a_member_that_hangs_delays_no_other_connect() {
-    let silent = Silent::new().await;
+    let silent = Silent::new();
     let mut urls = Servers::shared().await.urls("delays").await;
     urls[2] = format!("mongodb://somebody:something@127.0.0.1:{}", silent.port());
     let pool = pool_of(&urls);
@@ -62,7 +62,7 @@ async fn a_member_that_hangs_delays_no_other_connect() {
     let report = pool.close(Duration::from_secs(5)).await;
     assert!(report.is_clean(), "a connect under way is dropped: {report}");
     assert!(!within("the connect", PATIENCE, connecting).await.unwrap());
-    eventually("hung up", PATIENCE, async || silent.connections() == 0).await;
+    eventually("hung up", PATIENCE, async || connections(silent.port()) == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
