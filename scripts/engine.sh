@@ -12,11 +12,12 @@ set -euo pipefail
 usage="usage: engine.sh up DIR | engine.sh down DIR"
 [ $# = 2 ] || fail "$usage"
 
-# The processes that name the engine's directory: the engine, its containerd and their shims.
+# The processes that name the engine's directory: the engine, its containerd and their shims. (No
+# grep -q behind a pipe here: it ends early, and with pipefail the match then counts as none.)
 processes() {
     local file
     for file in /proc/[0-9]*/cmdline; do
-        if { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -qE "^[^ ]*(dockerd|containerd|docker-proxy|runc)[^ ]* .*$1/"; then
+        if { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -E "^[^ ]*(dockerd|containerd|docker-proxy|runc)[^ ]* .*$1/" >/dev/null; then
             file=${file#/proc/}
             echo "${file%/cmdline}"
         fi
@@ -63,7 +64,7 @@ down() {
             xargs -r docker -H "unix://$dir/socket" rm -f -v >/dev/null 2>&1 || true
     fi
     # A process id in a file may be another's by now.
-    if [ -e "$dir/pid" ] && processes "$dir" | grep -qx "$(cat "$dir/pid")"; then
+    if [ -e "$dir/pid" ] && processes "$dir" | grep -x "$(cat "$dir/pid")" >/dev/null; then
         kill "$(cat "$dir/pid")" 2>/dev/null || true
     fi
     for _ in $(seq 200); do
