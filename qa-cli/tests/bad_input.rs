@@ -1,7 +1,7 @@
 //! Bad input to `qa demo`: a clear error, the right exit code, nothing secret, no panic.
 
+use qa_servers::testing::{Refused, Silent};
 use std::io::Write;
-use std::net::TcpListener;
 use std::process::{Command, Output};
 use tempfile::NamedTempFile;
 
@@ -73,8 +73,8 @@ fn a_missing_backend_is_named() {
 
 #[test]
 fn refused_ports_are_failures_that_name_every_resource() {
-    // Bound and dropped: nobody listens there.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let refused = Refused::new();
+    let port = refused.port();
     let at = |scheme: &str| format!("{scheme}://me:c4n4ry@127.0.0.1:{port}");
     let urls = [at("mongodb"), at("amqp"), at("clickhouse"), at("redis")];
     let urls = urls.each_ref().map(String::as_str);
@@ -94,14 +94,13 @@ fn refused_ports_are_failures_that_name_every_resource() {
 
 #[test]
 fn servers_that_accept_and_stay_silent_are_told_from_others() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = silent.local_addr().unwrap().port();
+    let silent = Silent::new();
+    let port = silent.port();
     let at = |scheme: &str| format!("{scheme}://me@127.0.0.1:{port}");
     let urls = [at("mongodb"), at("amqp"), at("clickhouse"), at("redis")];
     let urls = urls.each_ref().map(String::as_str);
     let more = "password = '${CANARY_PASSWORD}'\nconnect_attempts = 1\nconnect_timeout = '1s'";
     expect(&resources(urls, more), 1, &["no answer within", "frozen or overloaded"]);
-    drop(silent);
 }
 
 #[test]
