@@ -81,7 +81,11 @@ impl Backend for MongoDb {
         let (client, sight) = self.client().await?;
         // From here on the driver has tasks and sockets, also where this future is dropped.
         let guard = Guard::new(client);
-        self.ping(guard.client()).await?;
+        tokio::select! {
+            biased;
+            pinged = self.ping(guard.client()) => pinged?,
+            error = Sight::absent(sight.clone()) => return Err(error),
+        }
         *self.sight.lock().unwrap_or_else(PoisonError::into_inner) = Some(sight);
         Ok(guard.release())
     }

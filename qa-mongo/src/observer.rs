@@ -17,6 +17,8 @@ const GRACE: Duration = Duration::from_millis(250);
 pub(crate) enum Sight {
     /// It has not seen any yet.
     Unseen,
+    /// It has not seen any yet, and every member that it knows of has failed.
+    Absent(Error),
     /// It sees at least one.
     Seen,
     /// It saw one, and sees none any more.
@@ -26,6 +28,16 @@ pub(crate) enum Sight {
 impl Sight {
     fn is_lost(&self) -> bool {
         matches!(self, Self::Lost(_))
+    }
+
+    /// Waits until it is known that a connect can't succeed: no member was ever seen, and each has
+    /// failed. The driver itself would go on looking until its server selection times out.
+    pub(crate) async fn absent(mut sight: watch::Receiver<Self>) -> Error {
+        let seen = sight.wait_for(|sight| matches!(sight, Self::Absent(_))).await;
+        match seen.ok().map(|sight| sight.clone()) {
+            Some(Self::Absent(error)) => error,
+            _ => std::future::pending().await,
+        }
     }
 
     /// Waits until the deployment was out of sight for [`GRACE`].
@@ -66,15 +78,20 @@ impl Observer {
                 *sight = Sight::Seen;
                 changed
             });
-        } else if let Some(error) = servers.values().find_map(|server| server.error().cloned()) {
-            self.0.send_if_modified(|sight| {
-                let changed = matches!(sight, Sight::Seen);
-                if changed {
-                    *sight = Sight::Lost(error);
-                }
-                changed
-            });
+            return;
         }
+        let failed: Vec<_> = servers.values().filter_map(|server| server.error()).collect();
+        let Some(error) = failed.first().map(|error| (*error).clone()) else { return };
+        let all_failed = failed.len() == servers.len();
+        self.0.send_if_modified(|sight| {
+            let next = match sight {
+                Sight::Seen => Sight::Lost(error),
+                Sight::Unseen if all_failed => Sight::Absent(error),
+                _ => return false,
+            };
+            *sight = next;
+            true
+        });
     }
 }
 

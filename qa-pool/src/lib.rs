@@ -13,7 +13,7 @@
 //! let config = Config::from_toml("shutdown_timeout = '10s'")?;
 //! let pool = ResourcePool::from_config(&config)?;
 //! pool.connect().await?;
-//! // pool.redis()?.run(|mut redis| async move { redis.set_ex("signal:000001", "buy", 300).await }).await?;
+//! // pool.redis()?.run(async |lease| lease.clone().set_ex::<_, _, ()>("signal:000001", "buy", 300).await).await?;
 //! let report = pool.close(config.shutdown_timeout).await;
 //! assert!(report.is_clean());
 //! # Ok(())

@@ -208,6 +208,9 @@ impl ResourcePool {
     ///
     /// # Cancel safety
     /// The shutdown goes on where this is dropped.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime, which the shutdown's task needs.
     pub async fn close(&self, limit: Duration) -> ShutdownReport {
         let (shutdown, mut report) = self.0.shutdown.get_or_init(|| self.begin(limit)).clone();
         shutdown.hurry(limit);
