@@ -18,6 +18,7 @@ const SHUT: usize = 1 << (usize::BITS - 1);
 
 impl Gate {
     /// Counts one in, unless the gate is shut. Whoever was let in must [`leave`](Self::leave).
+    #[inline]
     pub(crate) fn enter(&self) -> bool {
         let before = self.word.fetch_add(1, Ordering::AcqRel);
         if before & SHUT != 0 {
@@ -28,6 +29,7 @@ impl Gate {
     }
 
     /// Counts one out.
+    #[inline]
     pub(crate) fn leave(&self) {
         let before = self.word.fetch_sub(1, Ordering::AcqRel);
         if before == SHUT | 1 {

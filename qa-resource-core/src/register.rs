@@ -48,6 +48,7 @@ thread_local! {
     static HOME: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
+#[inline]
 fn home() -> usize {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
     HOME.with(|home| {
@@ -67,28 +68,30 @@ impl Register {
         }
     }
 
-    /// Notes a lease taken at `site`.
+    /// Notes a lease taken at `site`: in the thread's own slot, which is free unless the thread
+    /// holds another lease.
+    #[inline]
     pub(crate) fn claim(&self, site: Site) -> Option<SlotId> {
         let now = self.now.load(Ordering::Relaxed);
-        let mut place = home();
+        let index = home() % FIRST_CHUNK;
+        if let Some(slot) = self.chunks[0].get().and_then(|slots| slots.get(index))
+            && slot.claim(site, now)
+        {
+            return Some(id(0, index));
+        }
+        self.claim_elsewhere(site, now)
+    }
+
+    /// A few random slots of each chunk, the chunks made as they are needed.
+    #[cold]
+    fn claim_elsewhere(&self, site: Site, now: u64) -> Option<SlotId> {
         for (chunk, slots) in self.chunks.iter().enumerate() {
             let slots = slots.get_or_init(|| new_chunk(chunk));
             for _ in 0..PROBES {
-                let index = place & (slots.len() - 1);
-                let claimed = slots[index].since.compare_exchange(
-                    0,
-                    now,
-                    Ordering::AcqRel,
-                    Ordering::Relaxed,
-                );
-                if claimed.is_ok() {
-                    let slot = &slots[index];
-                    slot.site.store(Some(site));
-                    // No read-modify-write is needed: nobody else writes while it is claimed.
-                    slot.uses.store(slot.uses.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+                let index = fastrand::usize(..slots.len());
+                if slots[index].claim(site, now) {
                     return Some(id(chunk, index));
                 }
-                place = fastrand::usize(..);
             }
         }
         self.unwatched.fetch_add(1, Ordering::Relaxed);
@@ -103,6 +106,7 @@ impl Register {
     }
 
     /// Frees a slot.
+    #[inline]
     pub(crate) fn release(&self, id: SlotId) {
         if let Some(slot) = self.slot(id) {
             slot.since.store(0, Ordering::Release);
@@ -128,6 +132,7 @@ impl Register {
         slots.filter_map(|slot| slot.report(now, threshold)).collect()
     }
 
+    #[inline]
     fn slot(&self, id: SlotId) -> Option<&Slot> {
         let chunk = self.chunks.get(id.chunk as usize)?.get()?;
         chunk.get(id.index as usize).map(|slot| &**slot)
@@ -135,6 +140,18 @@ impl Register {
 }
 
 impl Slot {
+    /// Claims the slot, if it is free.
+    #[inline]
+    fn claim(&self, site: Site, now: u64) -> bool {
+        if self.since.compare_exchange(0, now, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            return false;
+        }
+        self.site.store(Some(site));
+        // No read-modify-write is needed: nobody else writes while it is claimed.
+        self.uses.store(self.uses.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        true
+    }
+
     /// Marks an overdue slot as reported and says where it was claimed.
     fn report(&self, now: u64, threshold: u64) -> Option<(Site, u64)> {
         let since = self.since.load(Ordering::Acquire);

@@ -60,7 +60,7 @@ impl Counts {
         ];
         println!("{}", table(&["what", "count", "seconds", "per second"], 1, rows));
         println!(
-            "{} messages were sent again, {} bars came again and were stored over themselves, the consumer began {} times anew",
+            "sent again: {} messages; stored again, over themselves: {} bars; restarts of the consumer: {}",
             self.sent_again, self.stored_again, self.restarts
         );
     }
