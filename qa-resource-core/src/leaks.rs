@@ -28,8 +28,8 @@ pub(crate) async fn watch<B: Backend>(shared: Arc<Shared<B>>) {
         // old clock must not look as old as the pause was long.
         clock += last.elapsed().min(tick);
         last = Instant::now();
-        shared.register.tick(millis(clock));
-        shared.meter.leases(shared.register.uses(), shared.gate.inside());
+        shared.gate.register().tick(millis(clock));
+        shared.meter.leases(shared.gate.register().uses(), shared.gate.inside());
         if !threshold.is_zero() {
             // The clock lags behind by up to a tick: a lease looks that much older than it is.
             report(&shared, threshold + tick);
@@ -38,7 +38,7 @@ pub(crate) async fn watch<B: Backend>(shared: Arc<Shared<B>>) {
 }
 
 fn report<B: Backend>(shared: &Shared<B>, threshold: Duration) {
-    for (site, age) in shared.register.overdue(millis(threshold)) {
+    for (site, age) in shared.gate.register().overdue(millis(threshold)) {
         shared.counters.leaks.fetch_add(1, Ordering::Relaxed);
         shared.meter.leaked();
         tracing::warn!(

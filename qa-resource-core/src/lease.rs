@@ -1,9 +1,10 @@
 //! The right to use a live client.
 
-use crate::register::SlotId;
+use crate::gate::Ticket;
 use crate::shared::Shared;
 use crate::snapshot::{Live, Phase};
 use crate::{Backend, State};
+use crossbeam_utils::CachePadded;
 use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use std::time::Duration;
 /// acquired.
 #[must_use = "a lease is given back as soon as it is dropped"]
 pub struct Lease<B: Backend> {
-    live: Arc<Live<B>>,
-    slot: Option<SlotId>,
+    live: Arc<CachePadded<Live<B>>>,
+    ticket: Ticket,
     site: &'static Location<'static>,
 }
 
@@ -32,17 +33,17 @@ impl<B: Backend> Lease<B> {
         shared: &Shared<B>,
         site: &'static Location<'static>,
     ) -> Result<Self, State> {
-        if !shared.gate.enter() {
+        let Some(ticket) = shared.gate.enter(site) else {
             // The gate is shut a moment before the state says so.
             return Err(shared.state().max(State::Draining));
-        }
+        };
         let snapshot = shared.snapshot.load();
         let Phase::Ready(live) = &snapshot.phase else {
-            shared.gate.leave();
+            shared.gate.leave(ticket);
             return Err(snapshot.state());
         };
-        let slot = shared.register.claim(site);
-        Ok(Self { live: Arc::clone(live), slot, site })
+        shared.gate.count(ticket);
+        Ok(Self { live: Arc::clone(live), ticket, site })
     }
 
     /// The connection's number: 1 for the first, and one more with each reconnect.
@@ -57,20 +58,16 @@ impl<B: Backend> Lease<B> {
         self.site
     }
 
-    /// How long it has been held, to within a quarter of a second; zero where it isn't watched.
+    /// How long it has been held, to within a quarter of a second.
     #[must_use]
     pub fn age(&self) -> Duration {
-        self.slot.map_or(Duration::ZERO, |slot| {
-            Duration::from_millis(self.live.shared.register.age(slot))
-        })
+        Duration::from_millis(self.live.shared.gate.age(self.ticket))
     }
 
     /// The same lease, held for long on purpose (by a consumer, say): it is never reported as
     /// leaked, and a close waits for it all the same.
-    pub fn long_lived(mut self) -> Self {
-        if let Some(slot) = self.slot.take() {
-            self.live.shared.register.release(slot);
-        }
+    pub fn long_lived(self) -> Self {
+        self.live.shared.gate.excuse(self.ticket);
         self
     }
 
@@ -110,16 +107,13 @@ impl<B: Backend> Deref for Lease<B> {
 
 impl<B: Backend> Drop for Lease<B> {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot {
-            self.live.shared.register.release(slot);
-        }
-        self.live.shared.gate.leave();
+        self.live.shared.gate.leave(self.ticket);
     }
 }
 
 impl<B: Backend> std::fmt::Debug for Lease<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { live, slot: _, site } = self;
+        let Self { live, ticket: _, site } = self;
         f.debug_struct("Lease")
             .field("resource", &live.shared.name)
             .field("generation", &live.generation)

@@ -5,9 +5,10 @@ use crossbeam_utils::atomic::AtomicCell;
 use std::cell::Cell;
 use std::panic::Location;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
-type Site = &'static Location<'static>;
+/// Where a lease was acquired.
+pub(crate) type Site = &'static Location<'static>;
 
 /// A slot of the register: free while `since` is zero.
 #[derive(Default)]
@@ -16,7 +17,7 @@ struct Slot {
     /// reported.
     since: AtomicU64,
     site: AtomicCell<Option<Site>>,
-    /// How often it was claimed; written by its holder alone.
+    /// How often it was used; written by its holder alone.
     uses: AtomicU64,
 }
 
@@ -26,14 +27,14 @@ const FIRST_CHUNK: usize = 64;
 const PROBES: usize = 4;
 
 /// The leases that are out. Grows by doubling chunks, which are never moved or freed; where every
-/// probe finds its slot taken, a lease goes unwatched rather than wait.
+/// probe finds its slot taken, a lease goes without one rather than wait.
 pub(crate) struct Register {
     chunks: [OnceLock<Box<[CachePadded<Slot>]>>; CHUNKS],
     /// Milliseconds since the register was made, plus one; moved on by whoever scans it, so that
     /// a lease costs no look at the clock.
     now: AtomicU64,
-    /// Leases that found no slot.
-    unwatched: AtomicU64,
+    /// Leases that were given without a slot.
+    without_slot: AtomicU64,
 }
 
 /// A claimed slot.
@@ -64,7 +65,7 @@ impl Register {
         Self {
             chunks: [const { OnceLock::new() }; CHUNKS],
             now: AtomicU64::new(1),
-            unwatched: AtomicU64::new(0),
+            without_slot: AtomicU64::new(0),
         }
     }
 
@@ -87,6 +88,8 @@ impl Register {
     fn claim_elsewhere(&self, site: Site, now: u64) -> Option<SlotId> {
         for (chunk, slots) in self.chunks.iter().enumerate() {
             let slots = slots.get_or_init(|| new_chunk(chunk));
+            // Between the making of the chunk and the look at the gate, see `Gate::inside`.
+            fence(Ordering::SeqCst);
             for _ in 0..PROBES {
                 let index = fastrand::usize(..slots.len());
                 if slots[index].claim(site, now) {
@@ -94,22 +97,45 @@ impl Register {
                 }
             }
         }
-        self.unwatched.fetch_add(1, Ordering::Relaxed);
         None
     }
 
-    /// How many leases there have been.
+    /// Counts a lease that was given, with the slot it has, if any.
+    #[inline]
+    pub(crate) fn count(&self, id: Option<SlotId>) {
+        match id.and_then(|id| self.slot(id)) {
+            // No read-modify-write is needed: nobody else writes while it is claimed.
+            Some(slot) => slot.uses.store(slot.uses.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
+            None => drop(self.without_slot.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    /// How many leases have been given.
     pub(crate) fn uses(&self) -> u64 {
         let slots = self.chunks.iter().filter_map(OnceLock::get).flatten();
-        let watched: u64 = slots.map(|slot| slot.uses.load(Ordering::Relaxed)).sum();
-        watched + self.unwatched.load(Ordering::Relaxed)
+        let with_slot: u64 = slots.map(|slot| slot.uses.load(Ordering::Relaxed)).sum();
+        with_slot + self.without_slot.load(Ordering::Relaxed)
     }
 
     /// Frees a slot.
     #[inline]
     pub(crate) fn release(&self, id: SlotId) {
         if let Some(slot) = self.slot(id) {
-            slot.since.store(0, Ordering::Release);
+            // Sequentially consistent with the look at the gate that follows it.
+            slot.since.store(0, Ordering::SeqCst);
+        }
+    }
+
+    /// How many slots are claimed.
+    pub(crate) fn claimed(&self) -> usize {
+        let slots = self.chunks.iter().filter_map(OnceLock::get).flatten();
+        slots.filter(|slot| slot.since.load(Ordering::SeqCst) != 0).count()
+    }
+
+    /// Marks a slot as one that need not be reported.
+    pub(crate) fn excuse(&self, id: SlotId) {
+        if let Some(slot) = self.slot(id) {
+            slot.since.fetch_or(REPORTED, Ordering::Relaxed);
         }
     }
 
@@ -143,12 +169,10 @@ impl Slot {
     /// Claims the slot, if it is free.
     #[inline]
     fn claim(&self, site: Site, now: u64) -> bool {
-        if self.since.compare_exchange(0, now, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        if self.since.compare_exchange(0, now, Ordering::SeqCst, Ordering::Relaxed).is_err() {
             return false;
         }
         self.site.store(Some(site));
-        // No read-modify-write is needed: nobody else writes while it is claimed.
-        self.uses.store(self.uses.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         true
     }
 
@@ -207,7 +231,11 @@ mod tests {
         let slots: Vec<_> = (0..10_000).map(|_| register.claim(site).unwrap()).collect();
         register.tick(5);
         assert_eq!(register.overdue(1).len(), 10_000);
-        assert_eq!(register.uses(), 10_000);
+        for slot in &slots {
+            register.count(Some(*slot));
+        }
+        register.count(None);
+        assert_eq!(register.uses(), 10_001);
         for slot in slots {
             register.release(slot);
         }

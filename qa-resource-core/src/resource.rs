@@ -166,7 +166,7 @@ impl<B: Backend> Resource<B> {
             leases: shared.gate.inside(),
             health: shared.reading(),
             last_error: snapshot.last_error.clone(),
-            stats: shared.counters.read(shared.register.uses()),
+            stats: shared.counters.read(shared.gate.register().uses()),
         }
     }
 

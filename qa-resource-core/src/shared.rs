@@ -4,7 +4,6 @@ use crate::attachment::Attachments;
 use crate::deadline::Deadline;
 use crate::gate::Gate;
 use crate::metrics::Meter;
-use crate::register::Register;
 use crate::snapshot::{Change, Live, Phase, Snapshot};
 use crate::stats::Counters;
 use crate::{
@@ -29,7 +28,6 @@ pub(crate) struct Shared<B: Backend> {
     pub(crate) settings: Settings,
     pub(crate) gate: CachePadded<Gate>,
     pub(crate) snapshot: ArcSwap<Snapshot<B>>,
-    pub(crate) register: Register,
     pub(crate) counters: Counters,
     pub(crate) meter: Meter,
     pub(crate) budget: Budget,
@@ -58,9 +56,8 @@ impl<B: Backend> Shared<B> {
             name,
             backend,
             settings,
-            gate: CachePadded::default(),
+            gate: CachePadded::new(Gate::new()),
             snapshot: ArcSwap::from_pointee(Snapshot::idle()),
-            register: Register::new(),
             counters: Counters::default(),
             budget: Budget::new(),
             attachments: Attachments::default(),
@@ -134,7 +131,8 @@ impl<B: Backend> Shared<B> {
             Change::Connected(client) => {
                 generation += 1;
                 let gone = CancellationToken::new();
-                Phase::Ready(Arc::new(Live { client, generation, gone, shared: Arc::clone(self) }))
+                let live = Live { client, generation, gone, shared: Arc::clone(self) };
+                Phase::Ready(Arc::new(CachePadded::new(live)))
             }
             _ => Phase::Other(to),
         };

@@ -2,6 +2,7 @@
 
 use crate::shared::Shared;
 use crate::{Backend, Error, Event, State};
+use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,8 @@ pub(crate) struct Snapshot<B: Backend> {
 
 /// The state, with the client inside the only one that has it.
 pub(crate) enum Phase<B: Backend> {
-    Ready(Arc<Live<B>>),
+    /// Padded, because every lease writes the reference count and reads what stands behind it.
+    Ready(Arc<CachePadded<Live<B>>>),
     Other(State),
 }
 

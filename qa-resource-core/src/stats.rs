@@ -36,7 +36,7 @@ pub struct Stats {
 }
 
 impl Counters {
-    /// The counters, with the operations that the register has counted.
+    /// The counters, with the operations that the gate's register has counted.
     pub(crate) fn read(&self, operations: u64) -> Stats {
         let Self { connects, connect_failures, disconnects, errors, retries, leaks } = self;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
