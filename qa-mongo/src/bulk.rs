@@ -153,7 +153,8 @@ async fn send<T: Send + Sync>(
     let database = collection.client().database(&collection.namespace().db);
     // The server is to give up first: then we know that it did.
     let answer =
-        within(limit + limit / 4, async { database.run_raw_command(command).await }).await?;
+        within(limit.saturating_add(limit / 4), async { database.run_raw_command(command).await })
+            .await?;
     match answer.get("writeConcernError") {
         None => Ok(answer),
         Some(concern) => {

@@ -28,5 +28,5 @@ pub async fn ensure_unique_index<T: Send + Sync>(
     let options = IndexOptions::builder().unique(true).build();
     let index = IndexModel::builder().keys(keys).options(options).build();
     let create = async { collection.create_index(index).max_time(limit).await };
-    within(limit + limit / 4, create).await.map(drop)
+    within(limit.saturating_add(limit / 4), create).await.map(drop)
 }

@@ -3,6 +3,7 @@
 use crate::attachment::{Attachment, Stage};
 use crate::deadline::Deadline;
 use crate::resource::Handle;
+use crate::settings::LONGEST;
 use crate::snapshot::Change;
 use crate::{Backend, CloseReport, Forced, Resource, State, ending};
 use std::sync::Arc;
@@ -64,6 +65,7 @@ impl<B: Backend> Resource<B> {
     /// The close goes on where this is dropped.
     pub async fn close(&self, limit: Duration) -> CloseReport {
         let shared = self.shared();
+        let limit = LONGEST.min(limit);
         self.0.begin_close(limit);
         let closed = async {
             let mut changes = shared.changes();

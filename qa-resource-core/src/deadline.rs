@@ -1,5 +1,6 @@
 //! A moment by which something must have ended, which can be brought forward while it is awaited.
 
+use crate::settings::LONGEST;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -23,7 +24,7 @@ impl Deadline {
     /// Sets the deadline to `limit` from now, unless it is sooner already. Whether this was the
     /// first time that it was set.
     pub(crate) fn shorten(&self, limit: Duration) -> bool {
-        let at = Instant::now() + limit;
+        let at = Instant::now() + LONGEST.min(limit);
         let mut first = false;
         self.0.send_if_modified(|current| {
             first = current.is_none();

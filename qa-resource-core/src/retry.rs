@@ -1,5 +1,6 @@
 //! How long to wait before the next attempt, and whether there may be one.
 
+use crate::settings::LONGEST;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -16,10 +17,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Delays from `floor` to `cap`; a cap below the floor counts as the floor.
+    /// Delays from `floor` to `cap`; a cap below the floor counts as the floor, and more than a year
+    /// as a year.
     #[must_use]
     pub fn new(floor: Duration, cap: Duration) -> Self {
-        Self { floor, cap: cap.max(floor) }
+        let floor = LONGEST.min(floor);
+        Self { floor, cap: LONGEST.min(cap).max(floor) }
     }
 
     /// The delay after `previous` (`None` for the first), where `draw` is a random number from 0

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// [`Settings::default`].
 ///
 /// In a configuration file durations are written for people: `"250ms"`, `"5s"`, `"1m 30s"`.
-/// An unknown key is an error.
+/// An unknown key is an error. A time above a year counts as a year.
 ///
 /// ```
 /// use qa_resource_core::Settings;
@@ -63,6 +63,30 @@ pub struct Settings {
     /// was acquired; zero turns the report off. Default: 60 s.
     #[serde(with = "humantime_serde")]
     pub leak_threshold: Duration,
+}
+
+/// Longer times count as this: a year, so that adding to them can't overflow.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl Settings {
+    /// The same settings, with no time above [`LONGEST`].
+    pub(crate) fn bounded(mut self) -> Self {
+        for time in [
+            &mut self.connect_timeout,
+            &mut self.connect_deadline,
+            &mut self.acquire_timeout,
+            &mut self.operation_timeout,
+            &mut self.close_timeout,
+            &mut self.backoff_floor,
+            &mut self.backoff_cap,
+            &mut self.health_interval,
+            &mut self.health_timeout,
+            &mut self.leak_threshold,
+        ] {
+            *time = LONGEST.min(*time);
+        }
+        self
+    }
 }
 
 impl Default for Settings {

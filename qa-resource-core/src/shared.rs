@@ -51,6 +51,7 @@ pub(crate) struct Shared<B: Backend> {
 
 impl<B: Backend> Shared<B> {
     pub(crate) fn new(name: Arc<str>, backend: B, settings: Settings) -> Self {
+        let settings = settings.bounded();
         Self {
             meter: Meter::new(Arc::clone(&name), B::SYSTEM, backend.address()),
             name,

@@ -1,6 +1,7 @@
 //! Ending many resources in order, inside one deadline.
 
 use crate::deadline::Deadline;
+use crate::settings::LONGEST;
 use crate::{CloseReport, Managed, Stage};
 use futures_util::future::join_all;
 use std::fmt;
@@ -63,6 +64,7 @@ impl Shutdown {
     /// A shutdown that may take `limit` from now.
     #[must_use]
     pub fn within(limit: Duration) -> Self {
+        let limit = LONGEST.min(limit);
         Self { deadline: Deadline::after(limit), limit }
     }
 

@@ -262,6 +262,33 @@ async fn a_fresh_connection_can_be_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn endless_times_are_no_overflow() {
+    let forever = Duration::MAX;
+    let (script, resource) = resource(Settings {
+        connect_timeout: forever,
+        connect_deadline: forever,
+        acquire_timeout: forever,
+        operation_timeout: forever,
+        close_timeout: forever,
+        backoff_floor: ms(100),
+        backoff_cap: forever,
+        health_interval: forever,
+        health_timeout: forever,
+        leak_threshold: forever,
+        ..Settings::default()
+    });
+    Script::set(&script.connect, Does::Error(Fail::Refused));
+    assert!(resource.connect().await.is_err());
+    Script::set(&script.connect, Does::Ok);
+    drop(resource.acquire().await.unwrap());
+    resource.run(|_lease| async { Ok(()) }).await.unwrap();
+    resource.check_now().await;
+    script.cut();
+    sleep(ms(1_000)).await;
+    assert!(resource.close(forever).await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
 async fn check_now_pings_at_once() {
     let (script, resource) = resource(exact());
     assert_eq!(resource.check_now().await.health, Health::Unknown);

@@ -15,7 +15,7 @@ use crate::RabbitMq;
 use lapin::BasicProperties;
 use message::Message;
 use qa_resource_core::{Attachment, Group};
-use shared::Shared;
+use shared::{LONGEST, Shared};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +89,7 @@ impl Publisher {
         limit: Duration,
     ) -> Result<Confirmed, PublishError> {
         let message = self.message(exchange, routing_key, payload, properties)?;
-        let attempts = self.0.publish_until(&message, Instant::now() + limit).await?;
+        let attempts = self.0.publish_until(&message, Instant::now() + LONGEST.min(limit)).await?;
         Ok(Confirmed { message_id: message.id.to_string(), attempts })
     }
 

@@ -13,6 +13,9 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::task::TaskTracker;
 
+/// Longer limits count as this: a year, so that adding to them can't overflow.
+pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// What one acquire of a semaphore can take; no broker keeps up with it.
 const LARGEST_WINDOW: usize = 1 << 28;
 
@@ -28,6 +31,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(group: Group<RabbitMq>, mut settings: PublisherSettings) -> Self {
         settings.window = settings.window.clamp(1, LARGEST_WINDOW);
+        settings.limit = LONGEST.min(settings.limit);
         Self {
             group,
             window: Arc::new(Semaphore::new(settings.window)),

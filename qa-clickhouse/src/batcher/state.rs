@@ -153,7 +153,8 @@ impl<T> Shared<T> {
         if state.sealed.is_some() || full || asked {
             return Due::Now;
         }
-        match state.oldest.map(|oldest| oldest + self.options.max_age) {
+        // An age that never comes is none.
+        match state.oldest.and_then(|oldest| oldest.checked_add(self.options.max_age)) {
             None => Due::WhenWoken,
             Some(at) if at <= Instant::now() => Due::Now,
             Some(at) => Due::At(at),
