@@ -21,20 +21,16 @@ impl Deadline {
         deadline
     }
 
-    /// Sets the deadline to `limit` from now, unless it is sooner already. Whether this was the
-    /// first time that it was set.
-    pub(crate) fn shorten(&self, limit: Duration) -> bool {
+    /// Sets the deadline to `limit` from now, unless it is sooner already.
+    pub(crate) fn shorten(&self, limit: Duration) {
         let at = Instant::now() + LONGEST.min(limit);
-        let mut first = false;
         self.0.send_if_modified(|current| {
-            first = current.is_none();
             let sooner = current.is_none_or(|current| at < current);
             if sooner {
                 *current = Some(at);
             }
             sooner
         });
-        first
     }
 
     /// The moment itself, where it is set.
@@ -88,7 +84,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn is_brought_forward_but_never_back() {
         let deadline = Deadline::after(Duration::from_secs(10));
-        assert!(!deadline.shorten(Duration::from_secs(20)));
+        deadline.shorten(Duration::from_secs(20));
         assert_eq!(deadline.remaining(), Duration::from_secs(10));
         let start = Instant::now();
         let (passed, ()) = tokio::join!(

@@ -31,8 +31,8 @@ pub struct Settings {
     /// Limit for waiting until a lease can be had. Default: 5 s.
     #[serde(with = "humantime_serde")]
     pub acquire_timeout: Duration,
-    /// Limit for one attempt of an operation in [`Resource::run`](crate::Resource::run).
-    /// Default: 10 s.
+    /// Limit for one [`Resource::run`](crate::Resource::run) all told: the wait for a lease, every
+    /// attempt and the delays between them. Default: 10 s.
     #[serde(with = "humantime_serde")]
     pub operation_timeout: Duration,
     /// Limit for saying goodbye to one client. Default: 2 s.
