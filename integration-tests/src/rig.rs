@@ -83,6 +83,19 @@ impl<S: Subject> Rig<S> {
         Ok(())
     }
 
+    /// Has the server say `number`, which costs it little.
+    ///
+    /// # Errors
+    /// The resource's.
+    ///
+    /// # Panics
+    /// Where the answer belongs to another question.
+    pub async fn echo(&self, number: u64) -> Result<()> {
+        let answer = S::echo(&self.group, number).await?;
+        assert_eq!(answer, number, "an answer to another question");
+        Ok(())
+    }
+
     /// Closes the pool, which must be clean.
     ///
     /// # Panics

@@ -13,6 +13,10 @@ pub enum ClickHouse {}
 impl Subject for ClickHouse {
     type Backend = clickhouse::ClickHouse;
     const SYSTEM: System = System::ClickHouse;
+    const CONNECTIONS: usize = 1;
+    /// Idle ones that its pool keeps.
+    const MOST_CONNECTIONS: usize = 32;
+    const A_CUT_IS_A_LOSS: bool = false;
 
     async fn ask(group: &Group<clickhouse::ClickHouse>, number: u64) -> Result<u64> {
         let ask = move |lease: Lease<clickhouse::ClickHouse>| async move {
@@ -21,5 +25,9 @@ impl Subject for ClickHouse {
             query.bind(number).fetch_one::<u64>().await
         };
         group.run(ask).await.map(|answer| answer.saturating_sub(1000))
+    }
+
+    async fn echo(group: &Group<clickhouse::ClickHouse>, number: u64) -> Result<u64> {
+        Self::ask(group, number).await
     }
 }

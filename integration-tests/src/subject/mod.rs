@@ -24,6 +24,16 @@ pub trait Subject: Send + Sync + 'static {
     /// The server that belongs to it.
     const SYSTEM: System;
 
+    /// The connections of a resource that nobody uses, once it is ready.
+    const CONNECTIONS: usize;
+
+    /// The most connections that stay open after a load, however many tasks made it.
+    const MOST_CONNECTIONS: usize = Self::CONNECTIONS;
+
+    /// Whether a cut connection is a loss. Where it is not, the client has a pool that replaces it,
+    /// and the resource stays ready.
+    const A_CUT_IS_A_LOSS: bool = true;
+
     /// The URL of a corner of the server where `name` is alone, where there are such.
     async fn url(server: &Server, name: &str) -> String {
         let _ = name;
@@ -36,4 +46,11 @@ pub trait Subject: Send + Sync + 'static {
     /// # Errors
     /// Those of the group.
     async fn ask(group: &Group<Self::Backend>, number: u64) -> Result<u64>;
+
+    /// Has the server say `number`: as [`ask`](Self::ask), but it leaves nothing on the server and
+    /// costs it little. For load, and for what may be dropped at any moment.
+    ///
+    /// # Errors
+    /// Those of the group.
+    async fn echo(group: &Group<Self::Backend>, number: u64) -> Result<u64>;
 }

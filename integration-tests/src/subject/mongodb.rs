@@ -14,6 +14,11 @@ pub enum MongoDb {}
 impl Subject for MongoDb {
     type Backend = mongo::MongoDb;
     const SYSTEM: System = System::MongoDb;
+    /// One of the pool, the monitor, and the one that measures the monitor's round trips.
+    const CONNECTIONS: usize = 3;
+    /// The pool is a hundred.
+    const MOST_CONNECTIONS: usize = 102;
+    const A_CUT_IS_A_LOSS: bool = false;
 
     async fn ask(group: &Group<mongo::MongoDb>, number: u64) -> Result<u64> {
         let number = i64::try_from(number).unwrap_or(i64::MAX);
@@ -27,5 +32,20 @@ impl Subject for MongoDb {
         let found = group.run(ask).await?.and_then(|mut found| found.remove("number"));
         let answer = found.as_ref().and_then(Bson::as_i64).and_then(|found| found.try_into().ok());
         Ok(answer.unwrap_or_default())
+    }
+
+    async fn echo(group: &Group<mongo::MongoDb>, number: u64) -> Result<u64> {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let pipeline = vec![doc! { "$documents": [{ "number": number }] }];
+        let command = doc! { "aggregate": 1, "pipeline": pipeline, "cursor": {} };
+        let echo = move |lease: Lease<mongo::MongoDb>| {
+            let command = command.clone();
+            async move { mongo::MongoDb::database(&lease).run_command(command).await }
+        };
+        let answer = group.run(echo).await?;
+        let batch = answer.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
+        let first = batch.ok().and_then(|batch| batch.first()).and_then(Bson::as_document);
+        let number = first.and_then(|first| first.get_i64("number").ok());
+        Ok(number.and_then(|number| number.try_into().ok()).unwrap_or_default())
     }
 }

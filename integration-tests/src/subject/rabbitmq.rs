@@ -18,6 +18,8 @@ pub enum RabbitMq {}
 impl Subject for RabbitMq {
     type Backend = amqp::RabbitMq;
     const SYSTEM: System = System::RabbitMq;
+    /// For publishing and for consuming.
+    const CONNECTIONS: usize = 2;
 
     async fn url(server: &Server, name: &str) -> String {
         server.vhost(name).await.unwrap()
@@ -32,6 +34,33 @@ impl Subject for RabbitMq {
         };
         group.run(ask).await
     }
+
+    async fn echo(group: &Group<amqp::RabbitMq>, number: u64) -> Result<u64> {
+        let echo = move |lease: Lease<amqp::RabbitMq>| async move {
+            let channel = lease.channel().await?;
+            let answer = returned(&channel, number).await?;
+            channel.close(200, "OK".into()).await?;
+            Ok(answer)
+        };
+        group.run(echo).await
+    }
+}
+
+/// Publishes a number to nobody, and takes it out of the message that the broker returns.
+async fn returned(channel: &Channel, number: u64) -> Result<u64, amqp::Error> {
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let (nobody, payload) = ("nobody".into(), number.to_be_bytes());
+    let publish =
+        channel.basic_publish("".into(), nobody, options, &payload, BasicProperties::default());
+    let returned = publish.await?.await?.take_message();
+    Ok(number_in(returned.map(|returned| returned.delivery.data)))
+}
+
+/// The number that is the payload of a message; zero where there is none.
+fn number_in(payload: Option<Vec<u8>>) -> u64 {
+    let payload = payload.and_then(|payload| payload.try_into().ok());
+    payload.map(u64::from_be_bytes).unwrap_or_default()
 }
 
 /// Publishes a number to a queue of its own, waits for the confirm, and fetches it.
@@ -46,6 +75,5 @@ async fn through_a_queue(channel: &Channel, number: u64) -> Result<u64, amqp::Er
     publish.await?.await?;
     let no_ack = BasicGetOptions { no_ack: true };
     let found = channel.basic_get(queue.name().clone(), no_ack).await?;
-    let payload = found.and_then(|found| found.delivery.data.as_slice().try_into().ok());
-    Ok(payload.map(u64::from_be_bytes).unwrap_or_default())
+    Ok(number_in(found.map(|found| found.delivery.data)))
 }

@@ -2,7 +2,7 @@
 
 use super::Subject;
 use qa_pool::core::async_trait;
-use qa_pool::redis::redis::AsyncCommands;
+use qa_pool::redis::redis::{AsyncCommands, cmd};
 use qa_pool::{Group, Lease, Result, redis};
 use qa_servers::System;
 
@@ -14,6 +14,7 @@ pub enum Redis {}
 impl Subject for Redis {
     type Backend = redis::Redis;
     const SYSTEM: System = System::Redis;
+    const CONNECTIONS: usize = 1;
 
     async fn ask(group: &Group<redis::Redis>, number: u64) -> Result<u64> {
         let ask = move |lease: Lease<redis::Redis>| async move {
@@ -22,5 +23,12 @@ impl Subject for Redis {
             client.get(&key).await
         };
         group.run(ask).await
+    }
+
+    async fn echo(group: &Group<redis::Redis>, number: u64) -> Result<u64> {
+        let echo = move |lease: Lease<redis::Redis>| async move {
+            cmd("ECHO").arg(number).query_async(&mut lease.clone()).await
+        };
+        group.run(echo).await
     }
 }

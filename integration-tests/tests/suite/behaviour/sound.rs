@@ -20,6 +20,7 @@ pub(crate) async fn connects_and_answers<S: Subject>() {
     assert!(rig.pool.is_ready());
 
     rig.use_it(41).await.unwrap();
+    rig.echo(43).await.unwrap();
     let (name, reading) = rig.pool.health().await.remove(0);
     assert_eq!((name.as_str(), reading.health), ("connects", Health::Up));
     assert!(reading.latency.is_some(), "a ping was answered: {reading:?}");
