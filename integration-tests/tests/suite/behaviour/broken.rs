@@ -1,6 +1,6 @@
 //! With a server that is killed or frozen under us.
 
-use super::PATIENCE;
+use super::{CLOSE_SLACK, NOTICED, PATIENCE, back};
 use integration_tests::{
     Rig, Subject, connections, eventually, holds_for, reaches, servers, within,
 };
@@ -8,23 +8,12 @@ use qa_pool::{ErrorKind, Settings, State};
 use qa_servers::Server;
 use std::time::{Duration, Instant};
 
-/// Within this a server that is gone or frozen is noticed, with default settings.
-const NOTICED: Duration = Duration::from_secs(5);
-
-/// Beyond its limit a close may take this.
-const CLOSE_SLACK: Duration = Duration::from_millis(250);
-
 async fn connected<S: Subject>(server: &Server) -> Rig<S> {
     connected_with(server, Settings::default()).await
 }
 
 async fn connected_with<S: Subject>(server: &Server, settings: Settings) -> Rig<S> {
     Rig::connected(S::SYSTEM.name(), &server.url(), settings).await
-}
-
-/// Within this it is back once the server is.
-fn back<S: Subject>(rig: &Rig<S>) -> Duration {
-    rig.group.settings().backoff_cap + Duration::from_secs(1)
 }
 
 pub(crate) async fn comes_back_after_restart<S: Subject>() {
@@ -38,8 +27,8 @@ pub(crate) async fn comes_back_after_restart<S: Subject>() {
     assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
 
     server.start_again().await.unwrap();
-    let back = reaches(&rig.group, State::Ready, back(&rig)).await;
-    eprintln!("{}: killed, noticed after {noticed:.1?}, back after {back:.1?}", S::SYSTEM);
+    let came = reaches(&rig.group, State::Ready, back(&rig)).await;
+    eprintln!("{}: killed, noticed after {noticed:.1?}, back after {came:.1?}", S::SYSTEM);
     rig.use_it(2).await.unwrap();
     let status = rig.status();
     assert_eq!((status.generation, status.stats.disconnects), (2, 1));
@@ -54,8 +43,8 @@ pub(crate) async fn a_frozen_server_is_noticed_and_comes_back<S: Subject>() {
     server.freeze().await.unwrap();
     let noticed = reaches(&rig.group, State::Reconnecting, NOTICED).await;
     server.thaw().await.unwrap();
-    let back = reaches(&rig.group, State::Ready, back(&rig)).await;
-    eprintln!("{}: frozen, noticed after {noticed:.1?}, back after {back:.1?}", S::SYSTEM);
+    let came = reaches(&rig.group, State::Ready, back(&rig)).await;
+    eprintln!("{}: frozen, noticed after {noticed:.1?}, back after {came:.1?}", S::SYSTEM);
     rig.use_it(3).await.unwrap();
     rig.close().await;
     eventually("nothing is left", PATIENCE, async || connections(server.port()) == 0).await;

@@ -18,7 +18,19 @@ pub(crate) use sound::{
     connects_and_answers,
 };
 
+use integration_tests::{Rig, Subject};
 use std::time::Duration;
 
 /// Generous, for what has no promised limit: two cores may be busy with a start of a server.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Within this a server that is gone, frozen or silent is noticed, with default settings.
+pub(crate) const NOTICED: Duration = Duration::from_secs(5);
+
+/// Beyond its limit a close may take this.
+pub(crate) const CLOSE_SLACK: Duration = Duration::from_millis(250);
+
+/// Within this it is back once the server is.
+pub(crate) fn back<S: Subject>(rig: &Rig<S>) -> Duration {
+    rig.group.settings().backoff_cap + Duration::from_secs(1)
+}
