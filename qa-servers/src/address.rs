@@ -23,6 +23,8 @@ pub(crate) struct Address {
     pub(crate) management: Option<u16>,
     /// The text of the key file with which MongoDB's nodes know each other.
     pub(crate) key: String,
+    /// One of several: it serves also while another leads.
+    pub(crate) member: bool,
     /// The URL from the environment, given on as it is.
     given: Option<String>,
 }
@@ -38,8 +40,14 @@ impl Address {
             password: random_hex(12)?,
             management,
             key: random_hex(32)?,
+            member: false,
             given: None,
         })
+    }
+
+    /// A node of the cluster in which all have this login, on a loopback port of its own.
+    pub(crate) fn member(&self, port: u16) -> Self {
+        Self { port, member: true, ..self.clone() }
     }
 
     /// The server that the environment names, if it names one.
@@ -77,6 +85,7 @@ impl Address {
             password: decode(password)?,
             management: Some(15672),
             key: String::new(),
+            member: false,
             given: Some(url.to_owned()),
         })
     }
@@ -87,6 +96,11 @@ impl Address {
         let scheme = url.split("://").next().unwrap_or_default();
         let tls = url.contains("tls=true") || url.contains("ssl=true");
         !tls && matches!(scheme, "mongodb" | "amqp" | "clickhouse" | "http" | "redis")
+    }
+
+    /// Host and port, as nodes name each other.
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.host, self.port)
     }
 
     /// The URL that a client connects to.
@@ -133,13 +147,15 @@ impl Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Every field is named, so that a new secret cannot slip in by itself.
-        let Self { system, host, port, user, password: _, management, key: _, given: _ } = self;
+        let Self { system, host, port, user, password: _, management, key: _, member, given: _ } =
+            self;
         f.debug_struct("Address")
             .field("system", system)
             .field("host", host)
             .field("port", port)
             .field("user", user)
             .field("management", management)
+            .field("member", member)
             .finish_non_exhaustive()
     }
 }

@@ -90,6 +90,18 @@ pub enum Error {
         /// What the engine said.
         reason: String,
     },
+    /// The nodes of a cluster run, but together they did not get where they should.
+    #[error("the {cluster} had no {what} within {limit:?}: {reason}")]
+    Cluster {
+        /// The kind of cluster.
+        cluster: &'static str,
+        /// What was waited for.
+        what: &'static str,
+        /// How long it was given.
+        limit: Duration,
+        /// What the last look saw.
+        reason: String,
+    },
     /// The server answered, but with a refusal.
     #[error("{system} refused to {what}: {reason}")]
     Refused {

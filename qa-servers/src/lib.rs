@@ -35,6 +35,7 @@
 //! the feature `tls`, has certificates of one's own and a TLS end in front of any server.
 
 mod address;
+pub mod cluster;
 mod container;
 mod environment;
 mod error;

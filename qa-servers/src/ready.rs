@@ -33,12 +33,19 @@ async fn login(address: &Address) -> Answer<()> {
     }
 }
 
-/// Makes one attempt to prepare a server that has never been used. Only MongoDB needs it.
+/// Makes one attempt to prepare a server that has never been used. Only MongoDB needs it; one of a
+/// set has to answer only, for the set is founded when all its nodes do.
 async fn set_up(address: &Address) -> Answer<()> {
     if address.system != System::MongoDb {
         return Ok(());
     }
-    timeout(ATTEMPT, speak::mongodb::set_up(address))
+    let prepared = async {
+        if address.member {
+            return speak::mongodb::node_login(address).await;
+        }
+        speak::mongodb::set_up(address).await
+    };
+    timeout(ATTEMPT, prepared)
         .await
         .unwrap_or_else(|_| Err("no answer".to_owned()))
         .map_err(|reason| address.redact(&reason))
@@ -59,6 +66,9 @@ pub(crate) async fn first_time(
     let deadline = Instant::now() + limit;
     while let Err(reason) = set_up(address).await {
         go_on(address, limit, deadline, reason, alive).await?;
+    }
+    if address.member && address.system == System::MongoDb {
+        return Ok(()); // the user comes with the set
     }
     until_login(address, deadline.saturating_duration_since(Instant::now()), alive).await
 }

@@ -8,13 +8,13 @@ pub(crate) mod redis_server;
 mod spawn;
 mod tree;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use self::recipe::Recipe;
+pub(crate) use self::recipe::Recipe;
 use self::tree::{MARK, Tree};
 use crate::address::Address;
 use crate::ready::{self, Alive};
@@ -60,22 +60,34 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a new server and waits until it lets a client log in.
     pub(crate) async fn start(system: System) -> Result<(Self, Address), Error> {
-        match Self::start_once(system).await {
+        Self::start_from(system, |home| Recipe::prepare(system, home)).await
+    }
+
+    /// The same from another recipe than that of a server alone: `prepare` chooses the ports and
+    /// writes the configuration into the directory that it is given.
+    pub(crate) async fn start_from(
+        system: System,
+        prepare: impl Fn(&Path) -> Result<(Recipe, Address), Error>,
+    ) -> Result<(Self, Address), Error> {
+        match Self::start_once(system, &prepare).await {
             // Someone took one of the ports between our look and the server's bind.
             Err(Error::Start { log, .. }) if recipe::says_port_is_taken(&log) => {
-                Self::start_once(system).await
+                Self::start_once(system, &prepare).await
             }
             outcome => outcome,
         }
     }
 
-    async fn start_once(system: System) -> Result<(Self, Address), Error> {
+    async fn start_once(
+        system: System,
+        prepare: impl Fn(&Path) -> Result<(Recipe, Address), Error>,
+    ) -> Result<(Self, Address), Error> {
         let name = format!("qa-{system}-{}", random_hex(8)?);
         let home = std::env::temp_dir().join(name);
         // The watchdog is there before the directory is, so that there is nothing to leave behind.
         let watchdog = Watchdog::spawn(SCRIPT, &[home.as_os_str(), MARK.as_ref()])?;
         recipe::make_home(&home)?;
-        let (recipe, address) = Recipe::prepare(system, &home)?;
+        let (recipe, address) = prepare(&home)?;
         let tree = Tree::new(&home);
         let mut process = Self { system, home, recipe, tree, child: None, watchdog };
         process.spawn()?;

@@ -1,4 +1,4 @@
-//! MongoDB: `mongod` as a replica set of one.
+//! MongoDB: `mongod` as a replica set of one, or as one of a set.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -8,16 +8,27 @@ use crate::address::Address;
 use crate::ports::free_port;
 use crate::{Error, System, environment};
 
+/// The name of every replica set.
+pub(crate) const SET: &str = "rs0";
+
 /// Without this, three journal files of 100 MB each are written at once.
 const JOURNAL: &str = "log=(file_max=8MB,prealloc=false)";
 
 pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
+    recipe(home, Address::local(System::MongoDb, free_port()?, None)?)
+}
+
+/// One of the set whose nodes all have the login and the key of `like`.
+pub(crate) fn member(home: &Path, like: &Address) -> Result<(Recipe, Address), Error> {
+    recipe(home, like.member(free_port()?))
+}
+
+fn recipe(home: &Path, address: Address) -> Result<(Recipe, Address), Error> {
     let installed = environment::servers_dir().join("bin/mongod");
     let program = Some(installed)
         .filter(|file| file.is_file())
         .or_else(|| environment::program(&["mongod"], &[]))
         .ok_or_else(|| not_installed(System::MongoDb, "mongod"))?;
-    let address = Address::local(System::MongoDb, free_port()?, None)?;
     let (data, key) = (home.join("data"), home.join("key"));
     make_home(&data)?;
     write(&key, &address.key)?;
@@ -44,7 +55,7 @@ pub(crate) fn common(port: u16) -> Vec<String> {
         "--port",
         &port.to_string(),
         "--replSet",
-        "rs0",
+        SET,
         "--wiredTigerCacheSizeGB",
         "0.25",
         "--setParameter",

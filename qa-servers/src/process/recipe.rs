@@ -12,7 +12,7 @@ use crate::{Error, System};
 
 /// A program to run, with all that it needs already on disk.
 #[derive(Debug)]
-pub(super) struct Recipe {
+pub(crate) struct Recipe {
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<OsString>,
     pub(super) variables: Vec<(&'static str, OsString)>,

@@ -1,5 +1,6 @@
-//! MongoDB: commands as `OP_MSG`, login by SCRAM, and the set-up of a replica set of one.
+//! MongoDB: commands as `OP_MSG`, login by SCRAM, and the set-up of a replica set.
 
+use bson::oid::ObjectId;
 use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, Document, doc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,6 +9,7 @@ use tokio::net::TcpStream;
 use super::scram::Scram;
 use super::{Answer, broken, connect};
 use crate::address::Address;
+use crate::process::mongod::SET;
 use crate::secret::random_hex;
 
 /// The code of `OP_MSG`.
@@ -21,27 +23,47 @@ const ALREADY_INITIALIZED: i32 = 23;
 /// The error code of a user that exists already.
 const USER_EXISTS: i32 = 51003;
 
-/// Logs in as the application's user and requires a primary.
+/// Logs in as the application's user and requires a primary, or of one of a set that it is in its
+/// place.
 pub(crate) async fn login(address: &Address) -> Answer<()> {
     let mut connection = Connection::open(address).await?;
     if !address.user.is_empty() {
         connection.authenticate("admin", &address.user, &address.password).await?;
     }
-    connection.require_primary().await
+    let hello = connection.hello().await?;
+    require(hello.primary || address.member && hello.secondary)
+}
+
+/// Logs in as the nodes do among themselves, which works before there is any user.
+pub(crate) async fn node_login(address: &Address) -> Answer<()> {
+    Connection::open_as_node(address).await.map(drop)
 }
 
 /// Makes a new server a replica set of one with the application's user. Does nothing twice.
 ///
-/// It logs in as `__system`, the user as which nodes with the same key file know each other: that
-/// works from any host, unlike the localhost exception, which ends at a container's wall.
 pub(crate) async fn set_up(address: &Address) -> Answer<()> {
-    let mut connection = Connection::open(address).await?;
-    connection.authenticate("local", "__system", &address.key).await?;
-    let member = format!("{}:{}", address.host, address.port);
-    let members = vec![doc! { "_id": 0, "host": member }];
-    let initiate = doc! { "replSetInitiate": { "_id": "rs0", "members": members } };
-    connection.run_once("admin", initiate, ALREADY_INITIALIZED).await?;
-    connection.require_primary().await?;
+    initiate(address, &[address], Document::new()).await?;
+    create_user(address).await
+}
+
+/// Makes new servers one replica set, through the one at `address`. Does nothing twice.
+pub(crate) async fn initiate(
+    address: &Address,
+    members: &[&Address],
+    settings: Document,
+) -> Answer<()> {
+    let mut connection = Connection::open_as_node(address).await?;
+    let members: Vec<Document> =
+        (0..).zip(members).map(|(id, member)| doc! { "_id": id, "host": member.place() }).collect();
+    let set = doc! { "_id": SET, "members": members, "settings": settings };
+    connection.run_once("admin", doc! { "replSetInitiate": set }, ALREADY_INITIALIZED).await
+}
+
+/// Makes the application's user on a primary. Does nothing twice.
+pub(crate) async fn create_user(address: &Address) -> Answer<()> {
+    let mut connection = Connection::open_as_node(address).await?;
+    let hello = connection.hello().await?;
+    require(hello.primary)?;
     let create = doc! {
         "createUser": &address.user,
         "pwd": &address.password,
@@ -51,6 +73,26 @@ pub(crate) async fn set_up(address: &Address) -> Answer<()> {
     connection.run_once("admin", create, USER_EXISTS).await
 }
 
+/// Asks a server what it is. It says so without a login.
+pub(crate) async fn hello(address: &Address) -> Answer<Hello> {
+    Connection::open(address).await?.hello().await
+}
+
+/// What a server says of itself.
+#[derive(Debug)]
+pub(crate) struct Hello {
+    pub(crate) primary: bool,
+    pub(crate) secondary: bool,
+    /// Host and port of the one that it takes for the primary.
+    pub(crate) follows: Option<String>,
+    /// Grows with every election; only a primary gives it.
+    pub(crate) election: Option<ObjectId>,
+}
+
+fn require(in_place: bool) -> Answer<()> {
+    if in_place { Ok(()) } else { Err("it is not in its place yet".to_owned()) }
+}
+
 struct Connection {
     stream: TcpStream,
 }
@@ -58,6 +100,14 @@ struct Connection {
 impl Connection {
     async fn open(address: &Address) -> Answer<Self> {
         Ok(Self { stream: connect(address).await? })
+    }
+
+    /// Logs in as `__system`, the user as which nodes with the same key file know each other: that
+    /// works from any host, unlike the localhost exception, which ends at a container's wall.
+    async fn open_as_node(address: &Address) -> Answer<Self> {
+        let mut connection = Self::open(address).await?;
+        connection.authenticate("local", "__system", &address.key).await?;
+        Ok(connection)
     }
 
     async fn authenticate(&mut self, database: &str, user: &str, password: &str) -> Answer<()> {
@@ -83,12 +133,15 @@ impl Connection {
         self.command(database, proof).await.map(drop)
     }
 
-    async fn require_primary(&mut self) -> Answer<()> {
+    async fn hello(&mut self) -> Answer<Hello> {
         let hello = self.command("admin", doc! { "hello": 1 }).await?;
-        if hello.get_bool("isWritablePrimary").is_ok_and(|primary| primary) {
-            return Ok(());
-        }
-        Err("it is not primary yet".to_owned())
+        let says = |field| hello.get_bool(field).unwrap_or_default();
+        Ok(Hello {
+            primary: says("isWritablePrimary"),
+            secondary: says("secondary"),
+            follows: hello.get_str("primary").ok().map(str::to_owned),
+            election: hello.get_object_id("electionId").ok(),
+        })
     }
 
     /// Runs a command whose effect may be there already, which the server says with `done`.

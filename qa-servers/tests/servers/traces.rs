@@ -31,16 +31,24 @@ impl Trace {
 
     /// What the watchdog among the children of `parent` watches over.
     pub(crate) fn watched_by_children_of(parent: u32) -> Option<Self> {
-        let watchdog = processes().find_map(|pid| {
+        Self::all_watched_by_children_of(parent).into_iter().next()
+    }
+
+    /// What all the watchdogs among the children of `parent` watch over.
+    pub(crate) fn all_watched_by_children_of(parent: u32) -> Vec<Self> {
+        let watched = processes().filter_map(|pid| {
             let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
             let (_, rest) = command.split_once("\0qa-servers-watchdog\0")?;
             let watched = rest.split('\0').next()?.to_owned();
             (parent_of(pid)? == parent).then_some(watched)
-        })?;
-        if watchdog.starts_with('/') {
-            return Some(Self::Directory(watchdog.into()));
-        }
-        Some(Self::Container(watchdog))
+        });
+        let trace = |watched: String| {
+            if watched.starts_with('/') {
+                return Self::Directory(watched.into());
+            }
+            Self::Container(watched)
+        };
+        watched.map(trace).collect()
     }
 
     /// Whether there is anything of it: processes (that are more than an exit code), files, a
