@@ -42,6 +42,7 @@ mod error;
 mod faults;
 mod log;
 mod options;
+mod password;
 mod ports;
 mod process;
 mod provider;

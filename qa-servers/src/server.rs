@@ -11,7 +11,8 @@ use crate::{Error, Options, Provider, System, start, vhost};
 
 /// A real server, with the faults to break it.
 ///
-/// It can be shared: every method but [`remove`](Server::remove) takes `&self`. It works from any
+/// It can be shared: every method but [`remove`](Server::remove) and
+/// [`change_password`](Server::change_password) takes `&self`. It works from any
 /// tokio runtime, also from several one after the other. When it is dropped, the server is killed
 /// and its data removed; when the program ends without that, a watchdog does it.
 pub struct Server {
@@ -205,7 +206,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_external_server_refuses_to_be_broken() {
-        let server = external();
+        let mut server = external();
         let outcomes = [
             server.stop().await,
             server.kill().await,
@@ -217,8 +218,9 @@ mod tests {
         for outcome in outcomes {
             assert!(matches!(outcome, Err(Error::Unsupported { .. })), "{outcome:?}");
         }
-        let outcome = server.vhost("x").await;
-        assert!(matches!(outcome, Err(Error::Unsupported { .. })), "{outcome:?}");
+        for outcome in [server.vhost("x").await.map(drop), server.change_password("x").await] {
+            assert!(matches!(outcome, Err(Error::Unsupported { .. })), "{outcome:?}");
+        }
     }
 
     #[test]

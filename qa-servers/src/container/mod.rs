@@ -7,6 +7,7 @@ mod recipe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use testcontainers::core::{CmdWaitFor, ExecCommand};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, GenericImage};
 use testcontainers_modules::testcontainers;
@@ -123,6 +124,24 @@ impl Container {
         engine::thaw(self.inner()?.id()).await?;
         self.frozen = false;
         Ok(())
+    }
+
+    /// Has the login of `address` from the next start on, where the server has it from a file.
+    pub(crate) async fn rewrite_login(&self, address: &Address) -> Result<(), Error> {
+        let Some((path, text)) = recipe::login_file(address) else {
+            return Ok(());
+        };
+        let inner = self.inner()?;
+        // In the environment of a command that ends at once, so that it is on no command line.
+        let write = ExecCommand::new(["sh", "-c", r#"printf %s "$TEXT" >"$FILE""#])
+            .with_env_vars([("TEXT", text), ("FILE", path.to_owned())])
+            .with_cmd_ready_condition(CmdWaitFor::exit_code(0));
+        on_engine(
+            "write a file of a container",
+            LIMIT,
+            async move { inner.exec(write).await.map(drop) },
+        )
+        .await
     }
 
     async fn running(&self) -> Result<bool, Error> {

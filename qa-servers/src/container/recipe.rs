@@ -22,6 +22,8 @@ const MONGO: &str = "cp /etc/qa-key /tmp/key && chmod 400 /tmp/key && \
                      { chown mongodb /tmp/key 2>/dev/null || true; } && \
                      exec docker-entrypoint.sh mongod --bind_ip_all --keyFile /tmp/key \"$@\"";
 
+const REDIS_FILE: &str = "/usr/local/etc/redis/redis.conf";
+
 /// What differs from system to system.
 struct Recipe {
     /// Ports inside, and the ports of this machine that lead to them.
@@ -86,20 +88,29 @@ fn recipe(address: &Address) -> Recipe {
         },
         System::ClickHouse => Recipe {
             ports: vec![(8123, address.port)],
-            files: vec![("/etc/clickhouse-server/users.d/qa.xml", chdb::users(address, "::/0"))],
+            files: login_file(address).into_iter().collect(),
             command: Vec::new(),
             variables: Vec::new(),
         },
-        System::Redis => {
-            let file = "/usr/local/etc/redis/redis.conf";
-            let text = redis_server::configuration("0.0.0.0", 6379, "/data", address);
-            Recipe {
-                ports: vec![(6379, address.port)],
-                files: vec![(file, text)],
-                command: vec!["redis-server".to_owned(), file.to_owned()],
-                variables: Vec::new(),
-            }
+        System::Redis => Recipe {
+            ports: vec![(6379, address.port)],
+            files: login_file(address).into_iter().collect(),
+            command: vec!["redis-server".to_owned(), REDIS_FILE.to_owned()],
+            variables: Vec::new(),
+        },
+    }
+}
+
+/// The file that a server has its login from, where it has it from one: its path and its text.
+pub(super) fn login_file(address: &Address) -> Option<(&'static str, String)> {
+    match address.system {
+        System::ClickHouse => {
+            Some(("/etc/clickhouse-server/users.d/qa.xml", chdb::users(address, "::/0")))
         }
+        System::Redis => {
+            Some((REDIS_FILE, redis_server::configuration("0.0.0.0", 6379, "/data", address)))
+        }
+        System::MongoDb | System::RabbitMq => None,
     }
 }
 

@@ -1,10 +1,10 @@
 //! ClickHouse: the engine of the `chdb-core` wheel, which holds the server's HTTP listener.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::recipe::{Recipe, make_home, not_installed, write};
+use super::recipe::{LOOPBACK, Recipe, make_home, not_installed, write};
 use crate::address::Address;
 use crate::ports::free_port;
 use crate::secret::hex;
@@ -22,7 +22,7 @@ pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
     let address = Address::local(System::ClickHouse, free_port()?, None)?;
     make_home(&home.join("data"))?;
     write(&home.join("config.xml"), &configuration(home, address.port))?;
-    write(&home.join("users.xml"), &users(&address, "127.0.0.1"))?;
+    write(&users_file(home), &users(&address, LOOPBACK))?;
     let launcher = home.join("launcher.py");
     write(&launcher, LAUNCHER)?;
     let recipe = Recipe {
@@ -33,6 +33,11 @@ pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
         log: home.join("server.log"),
     };
     Ok((recipe, address))
+}
+
+/// The file that it has its users from.
+pub(super) fn users_file(home: &Path) -> PathBuf {
+    home.join("users.xml")
 }
 
 fn configuration(home: &Path, port: u16) -> String {

@@ -148,6 +148,11 @@ impl Process {
         self.tree.thaw();
     }
 
+    /// Has the login of `address` from the next start on, where the server has it from a file.
+    pub(crate) fn rewrite_login(&self, address: &Address) -> Result<(), Error> {
+        recipe::rewrite_login(&self.home, address)
+    }
+
     /// The main process's id while it runs.
     pub(crate) fn pid(&mut self) -> Option<u32> {
         if self.running() { self.child.as_ref().map(Child::id) } else { None }

@@ -1,7 +1,7 @@
 //! How each server is started here.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use super::{chdb, mongod, rabbitmq, redis_server};
 use crate::address::Address;
 use crate::{Error, System};
+
+/// Where the server listens and its clients come from.
+pub(super) const LOOPBACK: &str = "127.0.0.1";
 
 /// A program to run, with all that it needs already on disk.
 #[derive(Debug)]
@@ -32,6 +35,19 @@ impl Recipe {
             System::Redis => redis_server::prepare(home),
         }
     }
+}
+
+/// Writes the file again that a server has its login from, where it has it from one.
+pub(super) fn rewrite_login(home: &Path, address: &Address) -> Result<(), Error> {
+    let (file, text) = match address.system {
+        System::Redis => (redis_server::file(home), redis_server::text(home, address)),
+        System::ClickHouse => (chdb::users_file(home), chdb::users(address, LOOPBACK)),
+        System::MongoDb | System::RabbitMq => return Ok(()),
+    };
+    // The server never sees half of it.
+    let next = file.with_extension("next");
+    write(&next, &text)?;
+    fs::rename(&next, &file).map_err(Error::io(format!("replace {}", file.display())))
 }
 
 /// Whether a log says that a port of the server was not free.

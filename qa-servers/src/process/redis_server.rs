@@ -1,8 +1,8 @@
 //! Redis (or Valkey): `redis-server` from the package manager.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::recipe::{Recipe, not_installed, write};
+use super::recipe::{LOOPBACK, Recipe, not_installed, write};
 use crate::address::Address;
 use crate::ports::free_port;
 use crate::{Error, System, environment};
@@ -17,17 +17,25 @@ pub(crate) fn configuration(bind: &str, port: u16, dir: &str, address: &Address)
     )
 }
 
+/// Its configuration file, which has the login.
+pub(super) fn file(home: &Path) -> PathBuf {
+    home.join("redis.conf")
+}
+
+/// What stands in it.
+pub(super) fn text(home: &Path, address: &Address) -> String {
+    configuration(LOOPBACK, address.port, &home.display().to_string(), address)
+}
+
 pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
     let program = environment::program(&["redis-server", "valkey-server"], &["/usr/bin"])
         .ok_or_else(|| not_installed(System::Redis, "redis-server"))?;
     let address = Address::local(System::Redis, free_port()?, None)?;
-    let file = home.join("redis.conf");
-    let dir = home.display().to_string();
-    write(&file, &configuration("127.0.0.1", address.port, &dir, &address))?;
+    write(&file(home), &text(home, &address))?;
     let main = if program.ends_with("valkey-server") { "valkey-server" } else { "redis-server" };
     let recipe = Recipe {
         program,
-        arguments: vec![file.into()],
+        arguments: vec![file(home).into()],
         variables: Vec::new(),
         main,
         log: home.join("server.log"),

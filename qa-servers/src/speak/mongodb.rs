@@ -93,6 +93,18 @@ fn require(in_place: bool) -> Answer<()> {
     if in_place { Ok(()) } else { Err("it is not in its place yet".to_owned()) }
 }
 
+/// Gives the application's user another password.
+pub(crate) async fn change_password(address: &Address, new: &str) -> Answer<()> {
+    let mut connection = Connection::open(address).await?;
+    connection.authenticate("admin", &address.user, &address.password).await?;
+    let update = doc! {
+        "updateUser": &address.user,
+        "pwd": new,
+        "writeConcern": { "w": "majority", "j": true, "wtimeout": 10_000 },
+    };
+    connection.command("admin", update).await.map(drop)
+}
+
 struct Connection {
     stream: TcpStream,
 }

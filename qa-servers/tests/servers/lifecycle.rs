@@ -67,6 +67,47 @@ async fn redis_keeps_port_and_data_over_kill_stop_and_freeze() {
     survives_everything(System::Redis).await;
 }
 
+/// The old one is refused and the new one let in, also after a kill and a stop.
+async fn changes_its_password(system: System) {
+    let mut server = Server::start_owned(system).await.unwrap();
+    write(&server, "iris").await;
+    let old = server.password().to_owned();
+    let refused = server.change_password("no spaces").await.unwrap_err();
+    assert!(matches!(refused, Error::Unsupported { .. }), "{refused:?}");
+    assert_eq!(server.password(), old);
+
+    server.change_password("rotated-1").await.unwrap();
+    assert_eq!(server.password(), "rotated-1");
+    assert_kept(&server, "iris").await;
+    server.kill().await.unwrap();
+    server.start_again().await.unwrap();
+    assert_kept(&server, "iris").await;
+
+    server.change_password(&old).await.unwrap();
+    server.restart().await.unwrap();
+    assert_kept(&server, "iris").await;
+}
+
+#[tokio::test]
+async fn mongodb_changes_its_password() {
+    changes_its_password(System::MongoDb).await;
+}
+
+#[tokio::test]
+async fn rabbitmq_changes_its_password() {
+    changes_its_password(System::RabbitMq).await;
+}
+
+#[tokio::test]
+async fn clickhouse_changes_its_password() {
+    changes_its_password(System::ClickHouse).await;
+}
+
+#[tokio::test]
+async fn redis_changes_its_password() {
+    changes_its_password(System::Redis).await;
+}
+
 #[tokio::test]
 async fn a_virtual_host_is_apart_from_the_others_and_its_name_is_escaped() {
     let server = Server::start(System::RabbitMq).await.unwrap();
