@@ -1,11 +1,13 @@
 //! Where a server listens and how to log in.
 
 use std::fmt;
+use std::sync::Arc;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::environment::variable;
 use crate::secret::random_hex;
+use crate::speak::Tls;
 use crate::{Error, System};
 
 /// The user that every server of ours has.
@@ -25,6 +27,8 @@ pub(crate) struct Address {
     pub(crate) key: String,
     /// One of several: it serves also while another leads.
     pub(crate) member: bool,
+    /// How to speak TLS there, if the clients' port does.
+    pub(crate) tls: Option<Arc<dyn Tls>>,
     /// The URL from the environment, given on as it is.
     given: Option<String>,
 }
@@ -41,6 +45,7 @@ impl Address {
             management,
             key: random_hex(32)?,
             member: false,
+            tls: None,
             given: None,
         })
     }
@@ -86,6 +91,7 @@ impl Address {
             management: Some(15672),
             key: String::new(),
             member: false,
+            tls: None,
             given: Some(url.to_owned()),
         })
     }
@@ -109,27 +115,36 @@ impl Address {
             return url.clone();
         }
         let Self { host, port, user, password, .. } = self;
+        let (s, tls) = self.marks();
         match self.system {
             System::MongoDb => format!(
-                "mongodb://{user}:{password}@{host}:{port}/?authSource=admin&directConnection=true"
+                "mongodb://{user}:{password}@{host}:{port}/?authSource=admin&directConnection=true{tls}"
             ),
             System::RabbitMq => self.vhost_url("/"),
-            System::ClickHouse => format!("clickhouse://{user}:{password}@{host}:{port}/default"),
-            System::Redis => format!("redis://{user}:{password}@{host}:{port}/0"),
+            System::ClickHouse => {
+                format!("clickhouse{s}://{user}:{password}@{host}:{port}/default")
+            }
+            System::Redis => format!("redis{s}://{user}:{password}@{host}:{port}/0"),
         }
     }
 
     /// The AMQP URL of one virtual host.
     pub(crate) fn vhost_url(&self, vhost: &str) -> String {
         let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let (s, _) = self.marks();
         format!(
-            "amqp://{}:{}@{}:{}/{}",
+            "amqp{s}://{}:{}@{}:{}/{}",
             encode(&self.user),
             encode(&self.password),
             self.host,
             self.port,
             encode(vhost),
         )
+    }
+
+    /// What a URL has where the port speaks TLS: a scheme's last letter, or an option.
+    fn marks(&self) -> (&'static str, &'static str) {
+        if self.tls.is_some() { ("s", "&tls=true") } else { ("", "") }
     }
 
     /// The text without the password, for logs that the server wrote itself.
@@ -147,8 +162,18 @@ impl Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Every field is named, so that a new secret cannot slip in by itself.
-        let Self { system, host, port, user, password: _, management, key: _, member, given: _ } =
-            self;
+        let Self {
+            system,
+            host,
+            port,
+            user,
+            password: _,
+            management,
+            key: _,
+            member,
+            tls,
+            given: _,
+        } = self;
         f.debug_struct("Address")
             .field("system", system)
             .field("host", host)
@@ -156,6 +181,7 @@ impl fmt::Debug for Address {
             .field("user", user)
             .field("management", management)
             .field("member", member)
+            .field("tls", &tls.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -32,7 +32,8 @@
 //! # What else a test needs
 //!
 //! [`testing`] waits with a deadline, and has ports behind which there is nobody. [`tls`], behind
-//! the feature `tls`, has certificates of one's own and a TLS end in front of any server.
+//! the feature `tls`, has certificates of one's own, servers that speak TLS with them, and a TLS end
+//! in front of any server.
 
 mod address;
 pub mod cluster;

@@ -5,6 +5,8 @@ pub(crate) mod mongod;
 pub(crate) mod rabbitmq;
 mod recipe;
 pub(crate) mod redis_server;
+#[cfg(feature = "tls")]
+pub(crate) mod secure;
 mod spawn;
 mod tree;
 

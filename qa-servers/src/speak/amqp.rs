@@ -1,9 +1,8 @@
 //! AMQP 0-9-1: the handshake up to an open virtual host.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use super::{Answer, broken, connect};
+use super::{Answer, Wire, broken, connect};
 use crate::address::Address;
 
 /// Methods of class 10, connection.
@@ -59,7 +58,7 @@ fn long(text: &str) -> Vec<u8> {
     bytes
 }
 
-async fn send(stream: &mut TcpStream, method: u16, arguments: &[u8]) -> Answer<()> {
+async fn send(stream: &mut Wire, method: u16, arguments: &[u8]) -> Answer<()> {
     let length = u32::try_from(arguments.len() + 4).map_err(|_| "the frame is too long")?;
     let mut frame = vec![1, 0, 0]; // a method frame on channel 0
     frame.extend(length.to_be_bytes());
@@ -71,7 +70,7 @@ async fn send(stream: &mut TcpStream, method: u16, arguments: &[u8]) -> Answer<(
 }
 
 /// Reads frames until the wanted method comes, and returns its arguments.
-async fn expect(stream: &mut TcpStream, wanted: u16) -> Answer<Vec<u8>> {
+async fn expect(stream: &mut Wire, wanted: u16) -> Answer<Vec<u8>> {
     loop {
         let mut head = [0; 7];
         stream.read_exact(&mut head).await.map_err(broken)?;

@@ -22,7 +22,7 @@ pub(crate) async fn request(
         "{method} {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Basic {login}\r\n\
          Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     );
-    let mut stream = connect_to(host, port).await?;
+    let mut stream = connect_to(address, port).await?;
     stream.write_all((head + body).as_bytes()).await.map_err(broken)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.map_err(broken)?;

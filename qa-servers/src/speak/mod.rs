@@ -11,6 +11,8 @@ mod scram;
 
 use std::io;
 
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::address::Address;
@@ -18,13 +20,32 @@ use crate::address::Address;
 /// Why a conversation failed, in one line.
 pub(crate) type Answer<T> = Result<T, String>;
 
-/// Opens a TCP connection to the port that clients use.
-pub(crate) async fn connect(address: &Address) -> Answer<TcpStream> {
-    connect_to(&address.host, address.port).await
+/// A connection, with TLS around it or without.
+pub(crate) type Wire = Box<dyn Stream>;
+
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
+
+/// Makes the handshake with one server. A trait, because what does is behind the feature `tls`.
+pub(crate) trait Tls: Send + Sync {
+    fn dial(&self, socket: TcpStream) -> BoxFuture<'_, Answer<Wire>>;
 }
 
-async fn connect_to(host: &str, port: u16) -> Answer<TcpStream> {
-    TcpStream::connect((host, port)).await.map_err(|error| format!("connect: {error}"))
+/// Opens a connection to the port that clients use.
+pub(crate) async fn connect(address: &Address) -> Answer<Wire> {
+    connect_to(address, address.port).await
+}
+
+/// Opens a connection to any port of the server. Only that of the clients may speak TLS.
+async fn connect_to(address: &Address, port: u16) -> Answer<Wire> {
+    let socket = TcpStream::connect((address.host.as_str(), port))
+        .await
+        .map_err(|error| format!("connect: {error}"))?;
+    match &address.tls {
+        Some(tls) if port == address.port => tls.dial(socket).await,
+        _ => Ok(Box::new(socket)),
+    }
 }
 
 /// For `map_err`: an I/O error in one line.

@@ -4,10 +4,9 @@ use bson::oid::ObjectId;
 use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, Document, doc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::scram::Scram;
-use super::{Answer, broken, connect};
+use super::{Answer, Wire, broken, connect};
 use crate::address::Address;
 use crate::process::mongod::SET;
 use crate::secret::random_hex;
@@ -106,7 +105,7 @@ pub(crate) async fn change_password(address: &Address, new: &str) -> Answer<()> 
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Wire,
 }
 
 impl Connection {

@@ -1,9 +1,8 @@
 //! Redis: RESP2.
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 
-use super::{Answer, broken, connect};
+use super::{Answer, Wire, broken, connect};
 use crate::address::Address;
 
 /// Logs in and pings. A server that still loads its data refuses with `LOADING`.
@@ -20,7 +19,7 @@ pub(crate) async fn change_password(address: &Address, new: &str) -> Answer<()> 
 }
 
 /// A connection that is logged in.
-async fn open(address: &Address) -> Answer<BufReader<TcpStream>> {
+async fn open(address: &Address) -> Answer<BufReader<Wire>> {
     let mut stream = BufReader::new(connect(address).await?);
     if !address.password.is_empty() {
         let mut login = vec!["AUTH", &address.user, &address.password];
@@ -30,7 +29,7 @@ async fn open(address: &Address) -> Answer<BufReader<TcpStream>> {
     Ok(stream)
 }
 
-async fn call(stream: &mut BufReader<TcpStream>, words: &[&str]) -> Answer<()> {
+async fn call(stream: &mut BufReader<Wire>, words: &[&str]) -> Answer<()> {
     let head = format!("*{}\r\n", words.len());
     let request =
         words.iter().fold(head, |text, word| text + &format!("${}\r\n{word}\r\n", word.len()));

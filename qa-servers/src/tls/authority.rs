@@ -1,12 +1,15 @@
 //! A certificate authority, and the files that a client is given.
 
 use super::Proxy;
-use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use super::credentials::Credentials;
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -40,7 +43,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let authority = Self { folder: TempDir::new().unwrap(), issuer };
-        let (certificate, key) = authority.issue("client");
+        let (certificate, key) = authority.issue(&["client"]);
         let (certificate, key) = (certificate.pem(), key.serialize_pem());
         authority.write("ca.pem", &authority.issuer.pem());
         authority.write("client.pem", &certificate);
@@ -76,16 +79,43 @@ impl Authority {
     /// # Cancel safety
     /// Nothing is opened where it is dropped.
     pub async fn mutual_proxy(&self, name: &str, port: u16) -> Proxy {
+        let (roots, provider) = (Arc::new(self.roots()), Arc::new(default_provider()));
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+        Proxy::open(self.config(name, verifier.build().unwrap()), port).await
+    }
+
+    /// What a server of our own needs, which wants a client's certificate where it is `mutual`.
+    pub(super) fn credentials(&self, mutual: bool) -> Credentials {
+        let (certificate, key) = self.issue(&["localhost", "127.0.0.1"]);
+        Credentials {
+            authority: self.issuer.pem(),
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+            mutual,
+            client: Arc::new(self.client_config()),
+        }
+    }
+
+    fn client_config(&self) -> ClientConfig {
+        let (certificate, key) = self.issue(&["client"]);
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(self.roots())
+            .with_client_auth_cert(vec![certificate.der().clone()], key)
+            .unwrap()
+    }
+
+    fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
-        let provider = Arc::new(default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-        Proxy::open(self.config(name, verifier.build().unwrap()), port).await
+        roots
     }
 
     /// Names its provider, so that a client that forgets to install one is not helped.
     fn config(&self, name: &str, verifier: Arc<dyn ClientCertVerifier>) -> ServerConfig {
-        let (certificate, key) = self.issue(name);
+        let (certificate, key) = self.issue(&[name]);
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
@@ -95,9 +125,14 @@ impl Authority {
             .unwrap()
     }
 
-    fn issue(&self, name: &str) -> (Certificate, KeyPair) {
+    /// The subject has the first name: one that were the authority's own would make OpenSSL take
+    /// the certificate for the authority's.
+    fn issue(&self, names: &[&str]) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        let subject = names[0].clone();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name.push(DnType::CommonName, subject);
         (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
 

@@ -1,21 +1,16 @@
-//! The test authority and its proxy, seen by a plain rustls client.
+//! The TLS end, seen by a plain rustls client.
+
+use std::io;
+use std::net::Ipv4Addr;
 
 use qa_servers::testing::{connections, eventually, within};
 use qa_servers::tls::{Authority, Proxy};
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use std::io;
-use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::time::Duration;
+use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-const LIMIT: Duration = Duration::from_secs(10);
+use crate::client::{LIMIT, client, connect};
 
 /// A server without TLS that says everything back.
 async fn echo() -> u16 {
@@ -30,30 +25,10 @@ async fn echo() -> u16 {
     port
 }
 
-/// A client that trusts one authority, and shows the certificate of another if there is one.
-fn client(trusted: &Authority, shown: Option<&Authority>) -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(trusted.path("ca.pem")).unwrap()).unwrap();
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots);
-    let Some(shown) = shown else { return builder.with_no_client_auth() };
-    let certificate = CertificateDer::from_pem_file(shown.path("client.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(shown.path("client.key")).unwrap();
-    builder.with_client_auth_cert(vec![certificate], key).unwrap()
-}
-
-async fn connect(proxy: &Proxy, config: ClientConfig) -> io::Result<TlsStream<TcpStream>> {
-    let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).await?;
-    let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, socket).await
-}
-
 /// Says something through the proxy, and hears it back.
 async fn converse(proxy: &Proxy, config: ClientConfig) -> io::Result<TlsStream<TcpStream>> {
     let conversation = async {
-        let mut stream = connect(proxy, config).await?;
+        let mut stream = connect(proxy.port(), config).await?;
         stream.write_all(b"hello").await?;
         let mut heard = [0; 5];
         stream.read_exact(&mut heard).await?;
