@@ -1,15 +1,16 @@
 # From a fresh clone:
 #
-#   make demo     installs what is missing, and runs the demo; make demo ARGS="--break redis"
-#   make test     installs what is missing, and runs every test
-#   make servers  installs the servers that the two start where no Docker engine is
-#   make ci       everything that a change has to pass
+#   make demo         installs what is missing, and runs the demo; make demo ARGS="--break redis"
+#   make test         installs what is missing, and runs every test
+#   make experiments  runs every experiment, and writes docs/experiments.md; ARGS="E1 --short"
+#   make servers      installs the servers that these start where no Docker engine is
+#   make ci           everything that a change has to pass
 
 SHELL := bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 ARGS :=
 
-.PHONY: help demo test servers ci
+.PHONY: help demo test experiments servers ci
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -21,6 +22,10 @@ demo:
 test:
 	@scripts/setup.sh
 	cargo test --workspace --all-features --locked --no-fail-fast
+
+experiments:
+	@scripts/setup.sh
+	cargo run --locked --release -p integration-tests --bin experiments -- $(ARGS)
 
 servers:
 	@scripts/install-servers.sh --process

@@ -4,6 +4,7 @@
 //! resource of a subject in it. [`servers`] has a server per system that tests share, and one that
 //! they may break, one test at a time. The tests are in `tests/`, see the README.
 
+pub mod experiment;
 mod rig;
 pub mod servers;
 mod subject;

@@ -88,7 +88,7 @@ impl Address {
             port,
             user: decode(user)?,
             password: decode(password)?,
-            management: Some(15672),
+            management: Some(management_port()?),
             key: String::new(),
             member: false,
             tls: None,
@@ -184,6 +184,13 @@ impl fmt::Debug for Address {
             .field("tls", &tls.is_some())
             .finish_non_exhaustive()
     }
+}
+
+/// The port of the management plugin of a RabbitMQ that the environment names.
+fn management_port() -> Result<u16, &'static str> {
+    let given = variable("QA_TEST_RABBITMQ_MANAGEMENT_PORT");
+    let port = given.map_or(Ok(15672), |port| port.parse());
+    port.map_err(|_| "the QA_TEST_RABBITMQ_MANAGEMENT_PORT beside it is not a port")
 }
 
 fn default_port(system: System, scheme: &str) -> Option<u16> {

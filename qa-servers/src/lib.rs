@@ -42,6 +42,7 @@ mod environment;
 mod error;
 mod faults;
 mod log;
+mod management;
 mod options;
 mod password;
 mod ports;
@@ -56,7 +57,6 @@ mod system;
 pub mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
-mod vhost;
 mod watchdog;
 
 pub use error::Error;

@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use crate::address::Address;
 use crate::container::Container;
 use crate::process::Process;
-use crate::{Error, Options, Provider, System, start, vhost};
+use crate::{Error, Options, Provider, System, management, start};
 
 /// A real server, with the faults to break it.
 ///
@@ -147,7 +147,8 @@ impl Server {
     /// URL. One that exists is given as it is.
     ///
     /// This is how tests share one RabbitMQ, whose start is slow. It goes through the management
-    /// plugin, which an external server must have on port 15672.
+    /// plugin, which an external server must have on port 15672, or on the one that
+    /// `QA_TEST_RABBITMQ_MANAGEMENT_PORT` names.
     ///
     /// # Errors
     ///
@@ -158,15 +159,38 @@ impl Server {
     ///
     /// When the future is dropped, the virtual host may be there; call it again.
     pub async fn vhost(&self, name: &str) -> Result<String, Error> {
-        if self.system() != System::RabbitMq {
-            return Err(Error::Unsupported {
-                system: self.system(),
-                provider: self.provider(),
-                what: "make a virtual host",
-                reason: "only rabbitmq has them",
-            });
+        self.only_rabbitmq("make a virtual host")?;
+        management::create(&self.address, name).await
+    }
+
+    /// Asks RabbitMQ's management plugin something, and returns the body of its answer (JSON).
+    ///
+    /// `path` begins with `/api/`; names in it are percent-encoded (`/api/vhosts/%2F`). The
+    /// [documentation of the plugin](https://www.rabbitmq.com/docs/http-api-reference) has them all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] for the other systems; [`Error::Refused`] when the management plugin
+    /// does not answer within 20 seconds or with another status than 2xx.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the request may have been carried out.
+    pub async fn manage(&self, method: &str, path: &str, body: &str) -> Result<String, Error> {
+        self.only_rabbitmq("answer through a management plugin")?;
+        management::ask(&self.address, method, path, body).await
+    }
+
+    fn only_rabbitmq(&self, what: &'static str) -> Result<(), Error> {
+        if self.system() == System::RabbitMq {
+            return Ok(());
         }
-        vhost::create(&self.address, name).await
+        Err(Error::Unsupported {
+            system: self.system(),
+            provider: self.provider(),
+            what,
+            reason: "only rabbitmq has that",
+        })
     }
 
     /// Kills the server and removes its data. An external server is left alone.

@@ -3,7 +3,7 @@
 use super::Subject;
 use qa_pool::core::async_trait;
 use qa_pool::{Group, Lease, Result, clickhouse};
-use qa_servers::System;
+use qa_servers::{Server, System};
 
 /// ClickHouse in the suite. It is only asked: a table for a row a question is not what it is for.
 #[derive(Debug)]
@@ -29,5 +29,10 @@ impl Subject for ClickHouse {
 
     async fn echo(group: &Group<clickhouse::ClickHouse>, number: u64) -> Result<u64> {
         Self::ask(group, number).await
+    }
+
+    async fn version(_: &Server, group: &Group<clickhouse::ClickHouse>) -> String {
+        let lease = group.acquire().await.unwrap();
+        lease.query("SELECT version()").fetch_one().await.unwrap()
     }
 }

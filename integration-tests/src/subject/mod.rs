@@ -53,4 +53,10 @@ pub trait Subject: Send + Sync + 'static {
     /// # Errors
     /// Those of the group.
     async fn echo(group: &Group<Self::Backend>, number: u64) -> Result<u64>;
+
+    /// The version of the server, which `group` is connected to.
+    ///
+    /// # Panics
+    /// Where it does not tell.
+    async fn version(server: &Server, group: &Group<Self::Backend>) -> String;
 }

@@ -4,7 +4,7 @@ use super::Subject;
 use qa_pool::core::async_trait;
 use qa_pool::mongo::mongodb::bson::{Bson, Document, doc};
 use qa_pool::{Group, Lease, Result, mongo};
-use qa_servers::System;
+use qa_servers::{Server, System};
 
 /// MongoDB in the suite.
 #[derive(Debug)]
@@ -47,5 +47,11 @@ impl Subject for MongoDb {
         let first = batch.ok().and_then(|batch| batch.first()).and_then(Bson::as_document);
         let number = first.and_then(|first| first.get_i64("number").ok());
         Ok(number.and_then(|number| number.try_into().ok()).unwrap_or_default())
+    }
+
+    async fn version(_: &Server, group: &Group<mongo::MongoDb>) -> String {
+        let lease = group.acquire().await.unwrap();
+        let told = lease.database("admin").run_command(doc! { "buildInfo": 1 }).await.unwrap();
+        told.get_str("version").unwrap().to_owned()
     }
 }

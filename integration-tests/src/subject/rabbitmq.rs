@@ -44,6 +44,12 @@ impl Subject for RabbitMq {
         };
         group.run(echo).await
     }
+
+    async fn version(server: &Server, _: &Group<amqp::RabbitMq>) -> String {
+        let overview = server.manage("GET", "/api/overview", "").await.unwrap();
+        let overview: serde_json::Value = serde_json::from_str(&overview).unwrap();
+        overview["rabbitmq_version"].as_str().unwrap().to_owned()
+    }
 }
 
 /// Publishes a number to nobody, and takes it out of the message that the broker returns.

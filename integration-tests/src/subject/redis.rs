@@ -4,7 +4,7 @@ use super::Subject;
 use qa_pool::core::async_trait;
 use qa_pool::redis::redis::{AsyncCommands, cmd};
 use qa_pool::{Group, Lease, Result, redis};
-use qa_servers::System;
+use qa_servers::{Server, System};
 
 /// Redis in the suite.
 #[derive(Debug)]
@@ -30,5 +30,13 @@ impl Subject for Redis {
             cmd("ECHO").arg(number).query_async(&mut lease.clone()).await
         };
         group.run(echo).await
+    }
+
+    async fn version(_: &Server, group: &Group<redis::Redis>) -> String {
+        let mut client = group.acquire().await.unwrap().clone();
+        let mut info = cmd("INFO");
+        let info: String = info.arg("server").query_async(&mut client).await.unwrap();
+        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+        version.unwrap().to_owned()
     }
 }

@@ -1,0 +1,68 @@
+//! The experiments, in order.
+
+use crate::frozen;
+use crate::run::{Against, Run};
+use futures_util::future::BoxFuture;
+use integration_tests::experiment::Figure;
+
+/// An experiment.
+pub(crate) struct Experiment {
+    pub(crate) id: &'static str,
+    /// A few words, the heading in the table.
+    pub(crate) title: &'static str,
+    pub(crate) against: &'static [Against],
+    /// About how long its full form takes: the long ones are started first.
+    pub(crate) seconds: u32,
+    /// It measures small times, and wants the machine for itself.
+    pub(crate) alone: bool,
+    pub(crate) run: fn(Run) -> BoxFuture<'static, Vec<Figure>>,
+}
+
+/// A function that is generic over the subject, as one that looks the subject up.
+macro_rules! each {
+    ($($function:ident)::+) => {
+        |run| match run.against {
+            Against::Mongodb => Box::pin($($function)::+::<integration_tests::MongoDb>(run)),
+            Against::Rabbitmq => Box::pin($($function)::+::<integration_tests::RabbitMq>(run)),
+            Against::Clickhouse => Box::pin($($function)::+::<integration_tests::ClickHouse>(run)),
+            Against::Redis => Box::pin($($function)::+::<integration_tests::Redis>(run)),
+            Against::Core | Against::Pool => unreachable!("it is about one backend"),
+        }
+    };
+}
+
+/// Every experiment. The order is that of the table.
+pub(crate) const ALL: &[Experiment] = &[Experiment {
+    id: "E3",
+    title: "frozen server",
+    against: Against::FOUR,
+    seconds: 45,
+    alone: false,
+    run: each!(frozen::server),
+}];
+
+/// The experiment with this id, however it is written.
+pub(crate) fn find(id: &str) -> Option<&'static Experiment> {
+    ALL.iter().find(|experiment| experiment.id.eq_ignore_ascii_case(id))
+}
+
+/// Prints what there is.
+pub(crate) fn list() {
+    for Experiment { id, title, against, .. } in ALL {
+        let against: Vec<_> = against.iter().map(|against| against.name()).collect();
+        println!("{id:<4} {title:<40} {}", against.join(", "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_in_order_and_found_in_any_case() {
+        let number = |experiment: &Experiment| experiment.id[1..].parse::<u32>().unwrap();
+        assert!(ALL.is_sorted_by_key(number));
+        assert_eq!(find("e3").unwrap().id, "E3");
+        assert!(find("E99").is_none());
+    }
+}

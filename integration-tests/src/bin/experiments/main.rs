@@ -1,0 +1,43 @@
+//! The experiments: real faults on real servers, measured, and the table that is made of it.
+//!
+//! `cargo run --release -p integration-tests --bin experiments -- --help`
+//!
+//! Each experiment runs in a process of its own, once per backend, so that threads, file
+//! descriptors, logs and metrics are its own, and it may stop or kill itself. Several of them run at
+//! once, because they mostly wait. To add one: a function in a file here that takes a [`Run`] and
+//! gives its figures, and a line in `catalogue.rs`.
+
+mod catalogue;
+mod child;
+mod cli;
+mod frozen;
+mod load;
+mod machine;
+mod run;
+mod schedule;
+mod table;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match &cli.command {
+        Some(Command::List) => {
+            catalogue::list();
+            Ok(true)
+        }
+        Some(Command::One(one)) => child::run(one).await.map(|()| true),
+        None => schedule::run(&cli).await,
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("experiments: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
