@@ -16,11 +16,14 @@ macro_rules! suite {
                 connects_and_answers
                 a_wrong_password_fails_at_once_and_is_not_retried
                 a_refused_port_is_given_up_after_its_attempts
+                an_unknown_host_is_given_up_after_its_attempts
                 a_silent_listener_is_a_timeout_within_its_limit
                 close_waits_for_a_lease_and_refuses_new_ones
                 a_hundred_tasks_share_one_client
                 // On the one that they break.
                 comes_back_after_restart
+                comes_back_after_kill
+                a_password_rotated_while_down_and_restored_heals
                 a_frozen_server_is_noticed_and_comes_back
                 close_is_bounded_with_a_frozen_server
                 dropped_while_the_server_is_down_it_never_comes_back

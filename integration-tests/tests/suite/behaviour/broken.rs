@@ -16,26 +16,6 @@ async fn connected_with<S: Subject>(server: &Server, settings: Settings) -> Rig<
     Rig::connected(S::SYSTEM.name(), &server.url(), settings).await
 }
 
-pub(crate) async fn comes_back_after_restart<S: Subject>() {
-    let server = servers::to_break(S::SYSTEM).await;
-    let rig = connected::<S>(&server).await;
-    rig.use_it(1).await.unwrap();
-
-    server.kill().await.unwrap();
-    let noticed = reaches(&rig.group, State::Reconnecting, NOTICED).await;
-    let error = rig.group.try_acquire().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
-
-    server.start_again().await.unwrap();
-    let came = reaches(&rig.group, State::Ready, back(&rig)).await;
-    eprintln!("{}: killed, noticed after {noticed:.1?}, back after {came:.1?}", S::SYSTEM);
-    rig.use_it(2).await.unwrap();
-    let status = rig.status();
-    assert_eq!((status.generation, status.stats.disconnects), (2, 1));
-    rig.close().await;
-    eventually("nothing is left", PATIENCE, async || connections(server.port()) == 0).await;
-}
-
 pub(crate) async fn a_frozen_server_is_noticed_and_comes_back<S: Subject>() {
     let server = servers::to_break(S::SYSTEM).await;
     let rig = connected::<S>(&server).await;

@@ -3,20 +3,27 @@
 
 mod broken;
 mod refused;
+mod restarted;
+mod rotated;
 mod sound;
+mod unknown_host;
 
 pub(crate) use broken::{
     a_frozen_server_is_noticed_and_comes_back, close_is_bounded_with_a_frozen_server,
-    comes_back_after_restart, dropped_while_the_server_is_down_it_never_comes_back,
+    dropped_while_the_server_is_down_it_never_comes_back,
 };
 pub(crate) use refused::{
     a_refused_port_is_given_up_after_its_attempts, a_silent_listener_is_a_timeout_within_its_limit,
     a_wrong_password_fails_at_once_and_is_not_retried,
 };
+pub(crate) use restarted::{comes_back_after_kill, comes_back_after_restart};
+pub(crate) use rotated::a_password_rotated_while_down_and_restored_heals;
 pub(crate) use sound::{
     a_hundred_tasks_share_one_client, close_waits_for_a_lease_and_refuses_new_ones,
     connects_and_answers,
 };
+
+pub(crate) use unknown_host::an_unknown_host_is_given_up_after_its_attempts;
 
 use integration_tests::{Rig, Subject};
 use std::time::Duration;
