@@ -26,8 +26,16 @@
 //! | Cluster | Nodes | Its leader is lost after |
 //! |---|---|---|
 //! | [`MongoReplicaSet`] | 3 | 1 s without a heartbeat |
+//! | [`RedisSentinels`] | 3, and 3 sentinels | 1 s of silence |
+//! | [`RedisCluster`] | 3 masters, 3 replicas | 1 s of silence; each key has a leader of its own |
 
 mod mongo_replica_set;
 mod nodes;
+mod redis_cluster;
+mod redis_node;
+mod redis_sentinels;
+mod slots;
 
 pub use mongo_replica_set::MongoReplicaSet;
+pub use redis_cluster::RedisCluster;
+pub use redis_sentinels::RedisSentinels;

@@ -68,10 +68,19 @@ pub(super) fn make_home(path: &Path) -> Result<(), Error> {
 
 /// Writes a file for our eyes only.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
+    write_as(path, text, 0o400)
+}
+
+/// The same, of a file that the server will change.
+pub(super) fn write_for_the_server(path: &Path, text: &str) -> Result<(), Error> {
+    write_as(path, text, 0o600)
+}
+
+fn write_as(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
     OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(0o400)
+        .mode(mode)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(Error::io(format!("write {}", path.display())))

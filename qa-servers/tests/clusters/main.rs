@@ -1,7 +1,13 @@
 //! Clusters of processes: each loses its leader, gets another, and takes the old one back.
 
+#[path = "../servers/clients.rs"]
+#[allow(dead_code, reason = "the tests of single servers use the rest")]
+mod clients;
 mod leftovers;
 mod mongo_replica_set;
+mod redis_client;
+mod redis_cluster;
+mod redis_sentinels;
 #[path = "../servers/traces.rs"]
 #[allow(dead_code, reason = "the tests of single servers use the rest")]
 mod traces;

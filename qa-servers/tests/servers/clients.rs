@@ -70,7 +70,8 @@ async fn read_by_system(server: &Server) -> String {
     }
 }
 
-async fn redis(server: &Server, command: &str) -> String {
+/// What a Redis answers to a login, to one command and to a goodbye.
+pub(crate) async fn redis(server: &Server, command: &str) -> String {
     let login = format!("AUTH {} {}", server.user(), server.password());
     exchange(server.port(), &format!("{login}\r\n{command}\r\nQUIT\r\n")).await
 }

@@ -1,0 +1,149 @@
+//! Redis Cluster: three masters that share the keys, each with a replica.
+
+use std::time::Duration;
+
+use super::{nodes, redis_node};
+use crate::address::Address;
+use crate::process::redis_server;
+use crate::speak::Answer;
+use crate::{Error, Server, System};
+
+const NAME: &str = "redis cluster";
+const NODES: usize = 6;
+const MASTERS: usize = 3;
+
+/// A Redis Cluster of three masters with a replica each on loopback: a second after a master is
+/// lost, the others agree on it, and its replica takes its slots.
+///
+/// Meanwhile no node takes commands (`CLUSTERDOWN`), as with the defaults of Redis. When it is
+/// dropped, its nodes are killed and their data removed; when the program ends without that, their
+/// watchdogs do it.
+#[derive(Debug)]
+pub struct RedisCluster {
+    nodes: Vec<Server>,
+}
+
+impl RedisCluster {
+    /// Starts six processes, makes them one cluster, and waits until all are in their places.
+    /// Takes three to four seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Start`] when there is no `redis-server` or one did not start; [`Error::Cluster`]
+    /// when they did not become a cluster within 30 seconds.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, what was started is removed.
+    pub async fn start() -> Result<Self, Error> {
+        let like = Address::local(System::Redis, 0, None)?;
+        let prepare = |home: &_| redis_server::cluster_node(home, &like);
+        let cluster = Self { nodes: nodes::start_all(System::Redis, NODES, prepare).await? };
+        cluster.found().await?;
+        cluster.wait_ready(System::Redis.start_limit()).await?;
+        Ok(cluster)
+    }
+
+    /// The URL of each node, **with the password** of a user that may do everything, in the order
+    /// of [`nodes`](RedisCluster::nodes). A client of the cluster takes any or all.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Server::url).collect()
+    }
+
+    /// The nodes, in an order that stays; the first three are the first masters.
+    #[must_use]
+    pub fn nodes(&self) -> &[Server] {
+        &self.nodes
+    }
+
+    /// The master that has the key. Waits while there is none, or while the cluster as it sees it
+    /// is down.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cluster`] where there is none within 30 seconds.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn leader_of(&self, key: &str) -> Result<&Server, Error> {
+        let limit = Duration::from_secs(30);
+        nodes::until(NAME, "master of the key", limit, || self.look_for_leader_of(key)).await
+    }
+
+    /// Waits until every node is in its place: all know all, none sees anything wrong, each master
+    /// has a replica, and each replica its data.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cluster`] after `limit`, with the node that was not.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn wait_ready(&self, limit: Duration) -> Result<(), Error> {
+        nodes::until(NAME, "nodes all in place", limit, || self.look_at_all()).await
+    }
+
+    /// Kills the nodes and removes their data.
+    ///
+    /// Dropping does the same; this one waits without blocking the thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, what is left is removed by its drop.
+    pub async fn remove(self) {
+        nodes::remove_all(self.nodes).await;
+    }
+
+    /// Gives each master its slots, makes all nodes known to each other, and gives each master its
+    /// replica. Each step may be done again.
+    async fn found(&self) -> Result<(), Error> {
+        let limit = System::Redis.start_limit();
+        nodes::until(NAME, "slots", limit, || self.assign_slots()).await?;
+        nodes::until(NAME, "acquaintances", limit, || self.introduce()).await?;
+        nodes::until(NAME, "replicas", limit, || self.assign_replicas()).await
+    }
+
+    async fn assign_slots(&self) -> Answer<()> {
+        for (number, node) in self.nodes.iter().enumerate() {
+            let address = &node.address;
+            nodes::ask(address, redis_node::assign_slots(address, number, MASTERS)).await?;
+        }
+        Ok(())
+    }
+
+    async fn introduce(&self) -> Answer<()> {
+        let (first, others) = (&self.nodes[0].address, &self.nodes[1..]);
+        for Server { address, .. } in others {
+            nodes::ask(address, redis_node::meet(address, first)).await?;
+        }
+        Ok(())
+    }
+
+    async fn assign_replicas(&self) -> Answer<()> {
+        let (masters, replicas) = self.nodes.split_at(MASTERS);
+        for (Server { address: master, .. }, Server { address, .. }) in masters.iter().zip(replicas)
+        {
+            let id = nodes::ask(master, redis_node::id(master)).await?;
+            nodes::ask(address, redis_node::replicate(address, &id)).await?;
+        }
+        Ok(())
+    }
+
+    /// Of two that both claim the key, the later one has it: the other has just been thawed and
+    /// does not know yet.
+    async fn look_for_leader_of(&self, key: &str) -> Answer<&Server> {
+        let answers = nodes::ask_all(&self.nodes, |address| redis_node::claim(address, key)).await;
+        let claims = self.nodes.iter().zip(answers);
+        let claims = claims.filter_map(|(node, epoch)| Some((epoch.ok()??, node)));
+        let last = claims.max_by_key(|(epoch, _)| *epoch);
+        last.map(|(_, node)| node).ok_or_else(|| "no node that is well has it".to_owned())
+    }
+
+    async fn look_at_all(&self) -> Answer<()> {
+        let check = |address| redis_node::check(address, NODES);
+        nodes::ask_all(&self.nodes, check).await.into_iter().collect()
+    }
+}
