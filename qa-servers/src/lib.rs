@@ -31,6 +31,9 @@
 //!
 //! # What else a test needs
 //!
+//! [`cluster`] has several servers that fail over: a MongoDB replica set, Redis under sentinels, a
+//! Redis Cluster. They are processes always, and their nodes can be broken like any server.
+//!
 //! [`testing`] waits with a deadline, and has ports behind which there is nobody. [`tls`], behind
 //! the feature `tls`, has certificates of one's own, servers that speak TLS with them, and a TLS end
 //! in front of any server.

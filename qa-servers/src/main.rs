@@ -1,12 +1,14 @@
-//! Starts one server, prints its URL and keeps it until Ctrl-C.
+//! Starts one server or cluster, prints its URLs and keeps it until Ctrl-C.
 //!
 //! `cargo run -p qa-servers -- redis`
 
 use std::time::Instant;
 
-use qa_servers::{Error, Server, System};
+use qa_servers::cluster::{MongoReplicaSet, RedisCluster, RedisSentinels};
+use qa_servers::{Error, Provider, Server, System};
 
-const USAGE: &str = "usage: qa-server mongodb|rabbitmq|clickhouse|redis";
+const USAGE: &str = "usage: qa-server mongodb|rabbitmq|clickhouse|redis\n   \
+                     or: qa-server mongodb-set|redis-sentinels|redis-cluster";
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
@@ -29,12 +31,34 @@ async fn main() -> std::process::ExitCode {
 
 async fn run(name: &str) -> Result<(), Error> {
     let start = Instant::now();
-    let server = Server::start(name.parse::<System>()?).await?;
-    let (provider, took) = (server.provider(), start.elapsed());
-    eprintln!("{name} ({provider}) is up after {took:.1?}; Ctrl-C removes it");
-    println!("{}", server.url());
-    // Without a signal handler there is no Ctrl-C to wait for; the watchdog cleans up.
-    let _ = tokio::signal::ctrl_c().await;
-    server.remove().await;
+    let keep = async |provider: Provider, urls: &[String]| {
+        let took = start.elapsed();
+        eprintln!("{name} ({provider}) is up after {took:.1?}; Ctrl-C removes it");
+        println!("{}", urls.join("\n"));
+        // Without a signal handler there is no Ctrl-C to wait for; the watchdog cleans up.
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    match name {
+        "mongodb-set" => {
+            let set = MongoReplicaSet::start().await?;
+            keep(Provider::Process, &[set.url()]).await;
+            set.remove().await;
+        }
+        "redis-sentinels" => {
+            let cluster = RedisSentinels::start().await?;
+            keep(Provider::Process, &cluster.sentinel_urls()).await;
+            cluster.remove().await;
+        }
+        "redis-cluster" => {
+            let cluster = RedisCluster::start().await?;
+            keep(Provider::Process, &cluster.urls()).await;
+            cluster.remove().await;
+        }
+        _ => {
+            let server = Server::start(name.parse::<System>()?).await?;
+            keep(server.provider(), &[server.url()]).await;
+            server.remove().await;
+        }
+    }
     Ok(())
 }

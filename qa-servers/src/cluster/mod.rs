@@ -1,6 +1,6 @@
 //! Clusters of real servers on loopback, to kill their leaders.
 //!
-//! Each is started by one call, as processes of this machine, and each node is a
+//! Each is started by one call, always as processes of this machine, and each node is a
 //! [`Server`](crate::Server): it can be killed, frozen and started again like one that is alone,
 //! and leaves as little behind. A cluster says who leads at the moment, as its own nodes see it,
 //! and waits within a limit until someone does.
@@ -39,3 +39,28 @@ mod slots;
 pub use mongo_replica_set::MongoReplicaSet;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    async fn used(set: MongoReplicaSet, sentinels: RedisSentinels, cluster: RedisCluster) {
+        let _ = (set.leader().await, sentinels.leader().await, cluster.leader_of("k").await);
+        let _ = set.wait_ready(Duration::ZERO).await;
+        let _ = sentinels.wait_ready(Duration::ZERO).await;
+        let _ = cluster.wait_ready(Duration::ZERO).await;
+        tokio::join!(set.remove(), sentinels.remove(), cluster.remove());
+    }
+
+    #[test]
+    fn a_cluster_can_be_shared_and_its_futures_sent() {
+        fn sendable<T: Send>(_: &T) {}
+        fn sharable<T: Send + Sync>() {}
+        sharable::<(MongoReplicaSet, RedisSentinels, RedisCluster)>();
+        sendable(&MongoReplicaSet::start());
+        sendable(&RedisSentinels::start());
+        sendable(&RedisCluster::start());
+        let _ = |set, sentinels, cluster| sendable(&used(set, sentinels, cluster));
+    }
+}
