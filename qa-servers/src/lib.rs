@@ -39,6 +39,7 @@
 //! in front of any server.
 
 mod address;
+mod alarm;
 pub mod cluster;
 mod container;
 mod environment;

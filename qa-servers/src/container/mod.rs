@@ -17,6 +17,7 @@ use self::engine::{LIMIT, on_engine};
 use crate::address::Address;
 use crate::ready::{self, Alive};
 use crate::secret::random_hex;
+use crate::speak::Answer;
 use crate::watchdog::Watchdog;
 use crate::{Error, System, log};
 
@@ -131,17 +132,24 @@ impl Container {
         let Some((path, text)) = recipe::login_file(address) else {
             return Ok(());
         };
-        let inner = self.inner()?;
         // In the environment of a command that ends at once, so that it is on no command line.
         let write = ExecCommand::new(["sh", "-c", r#"printf %s "$TEXT" >"$FILE""#])
-            .with_env_vars([("TEXT", text), ("FILE", path.to_owned())])
-            .with_cmd_ready_condition(CmdWaitFor::exit_code(0));
-        on_engine(
-            "write a file of a container",
-            LIMIT,
-            async move { inner.exec(write).await.map(drop) },
-        )
-        .await
+            .with_env_vars([("TEXT", text), ("FILE", path.to_owned())]);
+        self.run("write a file of a container", write).await
+    }
+
+    /// Runs `rabbitmqctl` on the node.
+    pub(crate) async fn control(&self, words: &[&str]) -> Answer<()> {
+        let command = ["rabbitmqctl"].iter().chain(words).map(|&word| word.to_owned());
+        let done = self.run("run rabbitmqctl in a container", ExecCommand::new(command)).await;
+        done.map_err(|error| error.chain())
+    }
+
+    /// Runs a command in the container and waits until it has succeeded.
+    async fn run(&self, what: &'static str, command: ExecCommand) -> Result<(), Error> {
+        let inner = self.inner()?;
+        let command = command.with_cmd_ready_condition(CmdWaitFor::exit_code(0));
+        on_engine(what, LIMIT, async move { inner.exec(command).await.map(drop) }).await
     }
 
     async fn running(&self) -> Result<bool, Error> {

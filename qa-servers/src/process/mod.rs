@@ -11,7 +11,7 @@ mod spawn;
 mod tree;
 
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -21,6 +21,7 @@ use self::tree::{MARK, Tree};
 use crate::address::Address;
 use crate::ready::{self, Alive};
 use crate::secret::random_hex;
+use crate::speak::Answer;
 use crate::watchdog::Watchdog;
 use crate::{Error, System, log};
 
@@ -153,6 +154,24 @@ impl Process {
     /// Has the login of `address` from the next start on, where the server has it from a file.
     pub(crate) fn rewrite_login(&self, address: &Address) -> Result<(), Error> {
         recipe::rewrite_login(&self.home, address)
+    }
+
+    /// Runs `rabbitmqctl` on the node; dropped, it is killed. The call waits for no lock of ours, so
+    /// that the server can be broken meanwhile.
+    pub(crate) fn control(&self, words: &[&str]) -> impl Future<Output = Answer<()>> + use<> {
+        let command = rabbitmq::control(&self.recipe, words);
+        let home = self.home.clone();
+        async move {
+            let mut command = command.ok_or("rabbitmqctl is not installed")?;
+            command.env(MARK, &home).current_dir(&home).stdin(Stdio::null());
+            let output = tokio::process::Command::from(command).kill_on_drop(true).output().await;
+            let output = output.map_err(|error| format!("rabbitmqctl: {error}"))?;
+            if output.status.success() {
+                return Ok(());
+            }
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(said.trim().chars().take(200).collect())
+        }
     }
 
     /// The main process's id while it runs.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::recipe::{Recipe, make_home, not_installed, write};
 use crate::address::Address;
@@ -22,6 +23,9 @@ exec "$1"
 
 /// One scheduler that never spins: an idle server costs next to nothing, and two cores suffice.
 pub(crate) const QUIET: &str = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none";
+
+/// The broker's limit of memory, above which it raises its alarm.
+pub(crate) const WATERMARK: &str = "1GB";
 
 /// Keeps the port between nodes on loopback.
 const LOOPBACK: &str = "-kernel inet_dist_use_interface {127,0,0,1}";
@@ -55,6 +59,16 @@ fn find_server() -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// The command that talks to a running node, with the node's own environment.
+pub(super) fn control(recipe: &Recipe, words: &[&str]) -> Option<Command> {
+    let mut command = Command::new(find_server()?.with_file_name("rabbitmqctl"));
+    command
+        .arg("--quiet")
+        .args(words)
+        .envs(recipe.variables.iter().map(|(name, value)| (name, value)));
+    Some(command)
+}
+
 fn configuration(address: &Address) -> String {
     let Address { port, management, .. } = address;
     let management = management.unwrap_or_default();
@@ -73,7 +87,7 @@ pub(crate) fn common(address: &Address) -> String {
         "default_user = {user}\ndefault_pass = {password}\n\
          default_permissions.configure = .*\ndefault_permissions.read = .*\n\
          default_permissions.write = .*\ndefault_user_tags.administrator = true\n\
-         vm_memory_high_watermark.absolute = 1GB\n\
+         vm_memory_high_watermark.absolute = {WATERMARK}\n\
          disk_free_limit.absolute = 50MB\nlog.console = true\nlog.file = false\n"
     )
 }

@@ -121,6 +121,29 @@ async fn a_virtual_host_is_apart_from_the_others_and_its_name_is_escaped() {
     assert!(!elsewhere.contains(r#""name":"mine""#), "{elsewhere}");
 }
 
+/// Whether the broker says of itself that its memory is full; the figure is renewed every 5 s.
+async fn is_short_of_memory(server: &Server) -> bool {
+    management(server, "GET", "nodes", "").await.contains(r#""mem_alarm":true"#)
+}
+
+#[tokio::test]
+async fn rabbitmq_raises_its_alarm_and_clears_it_and_forgets_it_over_a_kill() {
+    let server = Server::start_owned(System::RabbitMq).await.unwrap();
+    server.raise_alarm().await.unwrap();
+    server.raise_alarm().await.unwrap();
+    eventually("it is on", LONG, async || is_short_of_memory(&server).await).await;
+    server.clear_alarm().await.unwrap();
+    server.clear_alarm().await.unwrap();
+    eventually("it is off", LONG, async || !is_short_of_memory(&server).await).await;
+    server.raise_alarm().await.unwrap();
+    server.kill().await.unwrap();
+    server.start_again().await.unwrap();
+    assert!(!is_short_of_memory(&server).await);
+    let redis = Server::start_owned(System::Redis).await.unwrap();
+    let error = redis.raise_alarm().await.unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_stop_and_a_kill_work_on_a_frozen_server() {
     let server = Server::start_owned(System::Redis).await.unwrap();
