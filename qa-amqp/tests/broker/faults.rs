@@ -1,8 +1,13 @@
 //! A broker that is killed, and one that freezes.
 
-use crate::support::{PATIENCE, no_properties, number, publish_numbers, publisher, with_bars};
-use qa_amqp::{Consumer, ConsumerSettings, Delivery, PublishError, Publisher, PublisherSettings};
-use qa_resource_core::{Outcome, State};
+use crate::support::{
+    PATIENCE, backend, close, no_properties, number, publish_numbers, publisher, with_bars,
+};
+use qa_amqp::{
+    Consumer, ConsumerSettings, Delivery, PublishError, Publisher, PublisherSettings, Queue,
+    Topology,
+};
+use qa_resource_core::{Health, Outcome, Resource, Settings, State};
 use qa_servers::testing::eventually;
 use qa_servers::{Server, System};
 use std::collections::BTreeSet;
@@ -76,4 +81,45 @@ async fn a_frozen_broker_hangs_nobody_and_is_used_again_when_it_thaws() {
     let begun = Instant::now();
     let report = resource.close(Duration::from_secs(4)).await;
     assert!(begun.elapsed() < Duration::from_secs(6), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_short_of_memory_is_an_impairment_until_it_is_over() {
+    let server = Server::start_owned(System::RabbitMq).await.unwrap();
+    let settings = Settings { health_interval: Duration::from_millis(200), ..Settings::default() };
+    let backend =
+        backend("bars", &server.url()).with_topology(Topology::new().queue(Queue::new("bars")));
+    let resource = Resource::new("bars", backend, settings);
+    let publisher = Publisher::new(&resource, PublisherSettings::default());
+    publish_numbers(&publisher, 0..1).await;
+    let lease = resource.acquire().await.unwrap();
+    assert!(lease.blocked().is_none());
+
+    server.raise_alarm().await.unwrap();
+    // The broker blocks a connection when that publishes: this one is on its way, or held back.
+    let limit = Duration::from_secs(60);
+    let publishing = tokio::spawn({
+        let publisher = publisher.clone();
+        async move {
+            let payload = 1_u32.to_be_bytes();
+            publisher.publish_until_confirmed("", "bars", &payload, no_properties(), limit).await
+        }
+    });
+    eventually("it is blocked", PATIENCE, async || lease.blocked().is_some()).await;
+    eventually("it is degraded", PATIENCE, async || {
+        let error = resource.health().error.map(|error| error.to_string()).unwrap_or_default();
+        error.contains("the broker takes no messages")
+    })
+    .await;
+    assert_eq!((resource.state(), resource.health().health), (State::Ready, Health::Degraded));
+    assert!(!publishing.is_finished());
+
+    server.clear_alarm().await.unwrap();
+    let _ = publishing.await.unwrap().unwrap();
+    assert!(lease.blocked().is_none());
+    eventually("it is up", PATIENCE, async || resource.health().health == Health::Up).await;
+    let now = resource.acquire().await.unwrap().generation();
+    assert_eq!(now, lease.generation(), "it is the same connection");
+    drop((lease, publisher));
+    close(resource).await;
 }
