@@ -26,17 +26,20 @@
 //! | Cluster | Nodes | Its leader is lost after |
 //! |---|---|---|
 //! | [`MongoReplicaSet`] | 3 | 1 s without a heartbeat |
+//! | [`RabbitMqCluster`] | 3 | a connection that breaks, for each quorum queue |
 //! | [`RedisSentinels`] | 3, and 3 sentinels | 1 s of silence |
 //! | [`RedisCluster`] | 3 masters, 3 replicas | 1 s of silence; each key has a leader of its own |
 
 mod mongo_replica_set;
 mod nodes;
+mod rabbitmq_cluster;
 mod redis_cluster;
 mod redis_node;
 mod redis_sentinels;
 mod slots;
 
 pub use mongo_replica_set::MongoReplicaSet;
+pub use rabbitmq_cluster::RabbitMqCluster;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;
 

@@ -85,18 +85,28 @@ impl Process {
         system: System,
         prepare: impl Fn(&Path) -> Result<(Recipe, Address), Error>,
     ) -> Result<(Self, Address), Error> {
+        let (mut process, address) = Self::launch(system, prepare)?;
+        let ready = ready::first_time(&address, system.start_limit(), &mut process).await;
+        ready.map_err(|error| process.explain(error, &address))?;
+        Ok((process, address))
+    }
+
+    /// Starts what need not be logged in to, without waiting for it. Says what `prepare` says
+    /// beside the recipe.
+    pub(crate) fn launch<T>(
+        system: System,
+        prepare: impl Fn(&Path) -> Result<(Recipe, T), Error>,
+    ) -> Result<(Self, T), Error> {
         let name = format!("qa-{system}-{}", random_hex(8)?);
         let home = std::env::temp_dir().join(name);
         // The watchdog is there before the directory is, so that there is nothing to leave behind.
         let watchdog = Watchdog::spawn(SCRIPT, &[home.as_os_str(), MARK.as_ref()])?;
         recipe::make_home(&home)?;
-        let (recipe, address) = prepare(&home)?;
+        let (recipe, prepared) = prepare(&home)?;
         let tree = Tree::new(&home);
         let mut process = Self { system, home, recipe, tree, child: None, watchdog };
         process.spawn()?;
-        let ready = ready::first_time(&address, system.start_limit(), &mut process).await;
-        ready.map_err(|error| process.explain(error, &address))?;
-        Ok((process, address))
+        Ok((process, prepared))
     }
 
     /// Starts the server again with its directory and its ports, without waiting for it.

@@ -7,7 +7,6 @@ use std::process::Command;
 use super::recipe::{Recipe, make_home, not_installed, write};
 use crate::address::Address;
 use crate::ports::free_port;
-use crate::secret::random_hex;
 use crate::{Error, System, environment};
 
 /// Starts epmd as a child, not as the daemon that Erlang would leave behind, and then the server
@@ -18,6 +17,12 @@ until epmd -port "$ERL_EPMD_PORT" -names >/dev/null 2>&1; do
     kill -0 $! || { echo "epmd ended: address already in use?"; exit 1; }
     sleep 0.01
 done
+exec "$1"
+"#;
+
+/// The same in a cluster, whose epmd is nobody's child: it must outlive every node.
+const LAUNCH_MEMBER: &str = r#"
+until epmd -port "$ERL_EPMD_PORT" -names >/dev/null 2>&1; do sleep 0.01; done
 exec "$1"
 "#;
 
@@ -34,16 +39,63 @@ const LOOPBACK: &str = "-kernel inet_dist_use_interface {127,0,0,1}";
 pub(crate) const PLUGINS: &str = "[rabbitmq_management].";
 
 pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
-    let server = find_server().ok_or_else(|| not_installed(System::RabbitMq, "rabbitmq-server"))?;
     let address = Address::local(System::RabbitMq, free_port()?, Some(free_port()?))?;
-    write(&home.join("rabbitmq.conf"), &configuration(&address))?;
+    let name = format!("qa{}@localhost", address.port);
+    let variables = variables(home, address.port, free_port()?, &name)?;
+    recipe(home, LAUNCH, address, variables, "")
+}
+
+/// What the nodes of a cluster have in common.
+pub(crate) struct Plan {
+    /// The login and the cookie.
+    pub(crate) like: Address,
+    /// The port of the cluster's epmd.
+    pub(crate) epmd: u16,
+    /// The names of all nodes.
+    pub(crate) names: Vec<String>,
+}
+
+/// The node of a cluster that has this name.
+pub(crate) fn member(home: &Path, plan: &Plan, name: &str) -> Result<(Recipe, Address), Error> {
+    let mut address = plan.like.member(free_port()?);
+    address.management = Some(free_port()?);
+    let discovery = "cluster_formation.peer_discovery_backend = classic_config\n\
+                     cluster_partition_handling = pause_minority\n\
+                     collect_statistics_interval = 500\n";
+    let known =
+        plan.names.iter().enumerate().map(|(at, name)| {
+            format!("cluster_formation.classic_config.nodes.{} = {name}\n", at + 1)
+        });
+    let settings: String = known.chain([discovery.to_owned()]).collect();
+    let variables = variables(home, address.port, plan.epmd, name)?;
+    recipe(home, LAUNCH_MEMBER, address, variables, &settings)
+}
+
+/// The epmd by which the nodes of a cluster find each other.
+pub(crate) fn epmd(home: &Path, port: u16) -> Result<Recipe, Error> {
+    let program = environment::program(&["epmd"], &["/usr/bin"])
+        .ok_or_else(|| not_installed(System::RabbitMq, "epmd"))?;
+    let words = ["-port", &port.to_string(), "-address", "127.0.0.1"].map(OsString::from);
+    let log = home.join("server.log");
+    Ok(Recipe { program, arguments: words.into(), variables: Vec::new(), main: "epmd", log })
+}
+
+fn recipe(
+    home: &Path,
+    launch: &str,
+    address: Address,
+    variables: Vec<(&'static str, OsString)>,
+    settings: &str,
+) -> Result<(Recipe, Address), Error> {
+    let server = find_server().ok_or_else(|| not_installed(System::RabbitMq, "rabbitmq-server"))?;
+    write(&home.join("rabbitmq.conf"), &(configuration(&address) + settings))?;
     write(&home.join("enabled_plugins"), PLUGINS)?;
     make_home(&home.join("user"))?;
-    write(&home.join("user/.erlang.cookie"), &random_hex(16)?)?;
+    write(&home.join("user/.erlang.cookie"), &address.key)?;
     let recipe = Recipe {
         program: "/bin/sh".into(),
-        arguments: vec!["-c".into(), LAUNCH.into(), "rabbitmq".into(), server.into()],
-        variables: variables(home, address.port)?,
+        arguments: vec!["-c".into(), launch.into(), "rabbitmq".into(), server.into()],
+        variables,
         main: "beam.smp",
         log: home.join("server.log"),
     };
@@ -92,15 +144,20 @@ pub(crate) fn common(address: &Address) -> String {
     )
 }
 
-fn variables(home: &Path, port: u16) -> Result<Vec<(&'static str, OsString)>, Error> {
+fn variables(
+    home: &Path,
+    port: u16,
+    epmd: u16,
+    name: &str,
+) -> Result<Vec<(&'static str, OsString)>, Error> {
     let dir = |name: &str| home.join(name).into_os_string();
     let number = |port: u16| OsString::from(port.to_string());
     Ok(vec![
         ("HOME", dir("user")),
-        ("ERL_EPMD_PORT", number(free_port()?)),
+        ("ERL_EPMD_PORT", number(epmd)),
         ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
         ("ERL_ZFLAGS", "-start_epmd false".into()),
-        ("RABBITMQ_NODENAME", format!("qa{port}@localhost").into()),
+        ("RABBITMQ_NODENAME", name.into()),
         ("RABBITMQ_NODE_PORT", number(port)),
         ("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1".into()),
         ("RABBITMQ_DIST_PORT", number(free_port()?)),

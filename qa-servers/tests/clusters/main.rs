@@ -5,6 +5,7 @@
 mod clients;
 mod leftovers;
 mod mongo_replica_set;
+mod rabbitmq_cluster;
 mod redis_client;
 mod redis_cluster;
 mod redis_sentinels;
