@@ -3,7 +3,8 @@
 //! Each is started by one call, always as processes of this machine, and each node is a
 //! [`Server`](crate::Server): it can be killed, frozen and started again like one that is alone,
 //! and leaves as little behind. A cluster says who leads at the moment, as its own nodes see it,
-//! and waits within a limit until someone does.
+//! and waits within a limit until someone does. It can have another one lead, as before
+//! maintenance, while all go on running.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), qa_servers::Error> {
@@ -50,6 +51,9 @@ mod tests {
 
     async fn used(set: MongoReplicaSet, sentinels: RedisSentinels, cluster: RedisCluster) {
         let _ = (set.leader().await, sentinels.leader().await, cluster.leader_of("k").await);
+        let _ = set.hand_over().await;
+        let _ = sentinels.hand_over().await;
+        let _ = cluster.hand_over("k").await;
         let _ = set.wait_ready(Duration::ZERO).await;
         let _ = sentinels.wait_ready(Duration::ZERO).await;
         let _ = cluster.wait_ready(Duration::ZERO).await;

@@ -12,6 +12,8 @@ use crate::{Error, Server, System};
 
 const NAME: &str = "mongodb replica set";
 const NODES: usize = 3;
+/// How long it may take until someone leads.
+const LIMIT: Duration = Duration::from_secs(30);
 /// A node without a word of the primary for so long calls an election, in milliseconds.
 const ELECTION: i32 = 1000;
 
@@ -75,8 +77,31 @@ impl MongoReplicaSet {
     ///
     /// Nothing is lost.
     pub async fn leader(&self) -> Result<&Server, Error> {
-        let limit = Duration::from_secs(30);
-        nodes::until(NAME, "primary", limit, || self.look_for_leader()).await
+        nodes::until(NAME, "primary", LIMIT, || self.look_for_leader()).await
+    }
+
+    /// Has the primary step down, as before maintenance, and returns the next one. Connections stay
+    /// open: a client finds out when a write is refused. For ten seconds the old one is not elected
+    /// again. Every node must be in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cluster`] where no other leads within 30 seconds.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the leader may change or not.
+    pub async fn hand_over(&self) -> Result<&Server, Error> {
+        let old = self.leader().await?.port();
+        let look = || async move {
+            let leader = self.look_for_leader().await?;
+            if leader.port() != old {
+                return Ok(leader);
+            }
+            nodes::ask(&leader.address, mongodb::step_down(&leader.address)).await?;
+            Err(format!("node {old} is still primary"))
+        };
+        nodes::until(NAME, "other primary", LIMIT, look).await
     }
 
     /// Waits until every node is in its place: one is primary, the others follow it, and each lets

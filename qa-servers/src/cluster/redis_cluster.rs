@@ -11,6 +11,12 @@ use crate::{Error, Server, System};
 const NAME: &str = "redis cluster";
 const NODES: usize = 6;
 const MASTERS: usize = 3;
+/// How long it may take until someone leads.
+const LIMIT: Duration = Duration::from_secs(30);
+/// After five seconds a replica gives up to take over, and can be asked again; before, that would
+/// only make it begin anew.
+const FAILOVER: Duration = Duration::from_secs(6);
+const TRIES: u32 = 5;
 
 /// A Redis Cluster of three masters with a replica each on loopback: a second after a master is
 /// lost, the others agree on it, and its replica takes its slots.
@@ -68,8 +74,35 @@ impl RedisCluster {
     ///
     /// Nothing is lost.
     pub async fn leader_of(&self, key: &str) -> Result<&Server, Error> {
-        let limit = Duration::from_secs(30);
-        nodes::until(NAME, "master of the key", limit, || self.look_for_leader_of(key)).await
+        nodes::until(NAME, "master of the key", LIMIT, || self.look_for_leader_of(key)).await
+    }
+
+    /// Has the key's master change places with its replica, as before maintenance, and returns the
+    /// new one. A client finds out when it is sent on (`MOVED`). Every node must be in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cluster`] where no other leads within 30 seconds.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the leader may change or not.
+    pub async fn hand_over(&self, key: &str) -> Result<&Server, Error> {
+        let old = &self.leader_of(key).await?.address;
+        let look = || async move {
+            let leader = self.look_for_leader_of(key).await?;
+            let other = leader.port() != old.port;
+            other.then_some(leader).ok_or_else(|| format!("node {} is still master", old.port))
+        };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            nodes::until(NAME, "failover", LIMIT, || self.begin_failover(old)).await?;
+            let next = nodes::until(NAME, "other master of the key", FAILOVER, look).await;
+            if next.is_ok() || tries == TRIES {
+                return next;
+            }
+        }
     }
 
     /// Waits until every node is in its place: all know all, none sees anything wrong, each master
@@ -130,6 +163,12 @@ impl RedisCluster {
             nodes::ask(address, redis_node::replicate(address, &id)).await?;
         }
         Ok(())
+    }
+
+    async fn begin_failover(&self, old: &Address) -> Answer<()> {
+        let id = nodes::ask(old, redis_node::id(old)).await?;
+        let take_over = |address| redis_node::take_over(address, &id);
+        nodes::ask_all(&self.nodes, take_over).await.into_iter().collect()
     }
 
     /// Of two that both claim the key, the later one has it: the other has just been thawed and

@@ -45,6 +45,16 @@ pub(super) async fn replicate(node: &Address, master: &str) -> Answer<()> {
     connection.command(&["CLUSTER", "REPLICATE", master]).await.map(drop)
 }
 
+/// Has the node begin to take the place of its master, if that is the one with this id.
+pub(super) async fn take_over(node: &Address, master: &str) -> Answer<()> {
+    let mut connection = Connection::open(node).await?;
+    let answer = connection.text(&["CLUSTER", "NODES"]).await?;
+    if myself(&answer)?.master != master {
+        return Ok(());
+    }
+    connection.command(&["CLUSTER", "FAILOVER"]).await.map(drop)
+}
+
 /// The epoch of a node's claim to a key, if it has one and takes commands.
 pub(super) async fn claim(node: &Address, key: &str) -> Answer<Option<u64>> {
     let mut connection = Connection::open(node).await?;

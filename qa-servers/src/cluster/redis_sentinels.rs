@@ -12,6 +12,8 @@ use crate::{Error, Server, System};
 const NAME: &str = "redis replication under sentinels";
 /// The name under which the sentinels know the master.
 const MASTER: &str = "main";
+/// How long it may take until someone leads.
+const LIMIT: Duration = Duration::from_secs(30);
 const REPLICAS: usize = 2;
 const SENTINELS: usize = 3;
 
@@ -100,8 +102,32 @@ impl RedisSentinels {
     ///
     /// Nothing is lost.
     pub async fn leader(&self) -> Result<&Server, Error> {
-        let limit = Duration::from_secs(30);
-        nodes::until(NAME, "master", limit, || self.look_for_leader()).await
+        nodes::until(NAME, "master", LIMIT, || self.look_for_leader()).await
+    }
+
+    /// Has the sentinels make a replica the master, as before maintenance, and returns it. The old
+    /// master stays up and becomes a replica: a client finds out when a write is refused. Every
+    /// node must be in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cluster`] where no other leads within 30 seconds.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, the leader may change or not.
+    pub async fn hand_over(&self) -> Result<&Server, Error> {
+        let old = self.leader().await?.port();
+        // Asked once more after it has begun, a sentinel might replace the new master too.
+        let sentinel = &self.sentinels[0].address;
+        let begin = || nodes::ask(sentinel, begin_failover(sentinel));
+        nodes::until(NAME, "failover", LIMIT, begin).await?;
+        let look = || async move {
+            let leader = self.look_for_leader().await?;
+            let other = leader.port() != old;
+            other.then_some(leader).ok_or_else(|| format!("node {old} is still master"))
+        };
+        nodes::until(NAME, "other master", LIMIT, look).await
     }
 
     /// Waits until every node is in its place: one is master, the others replicate it, and every
@@ -171,6 +197,14 @@ async fn named_master(sentinel: &Address) -> Answer<u16> {
     let place = connection.command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER]).await?;
     let port = place.get(1).and_then(|port| port.parse().ok());
     port.ok_or_else(|| "it names no master".to_owned())
+}
+
+async fn begin_failover(sentinel: &Address) -> Answer<()> {
+    let mut connection = Connection::open(sentinel).await?;
+    match connection.command(&["SENTINEL", "FAILOVER", MASTER]).await {
+        Err(reason) if !reason.starts_with("INPROG") => Err(reason),
+        _ => Ok(()),
+    }
 }
 
 /// The port of the master that a data node replicates; `None` of a master.

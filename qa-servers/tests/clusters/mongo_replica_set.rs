@@ -32,6 +32,13 @@ async fn a_killed_primary_is_replaced_and_comes_back_as_a_follower() {
     old.start_again().await.unwrap();
     set.wait_ready(LIMIT).await.unwrap();
     assert_ne!(set.leader().await.unwrap().port(), old.port());
+
+    let old = set.leader().await.unwrap();
+    let new = within("a primary in its place", LIMIT, set.hand_over()).await.unwrap();
+    assert_ne!(old.port(), new.port());
+    set.wait_ready(LIMIT).await.unwrap();
+    assert_eq!(within("a write to the next primary", LIMIT, count(&client)).await, 3);
+
     let traces = Traces::of(set.nodes()).await;
     set.remove().await;
     traces.are_gone().await;

@@ -29,6 +29,11 @@ async fn a_killed_master_is_replaced_by_its_replica_and_comes_back_as_one() {
     old.start_again().await.unwrap();
     cluster.wait_ready(LIMIT).await.unwrap();
     assert!(redis(old, "ROLE").await.contains("slave"));
+    let last = within("a hand-over", LIMIT, cluster.hand_over("flower")).await.unwrap();
+    assert_eq!(last.port(), old.port());
+    cluster.wait_ready(LIMIT).await.unwrap();
+    assert!(redis(new, "GET flower").await.starts_with("-MOVED"));
+
     let traces = Traces::of(cluster.nodes()).await;
     drop(cluster);
     traces.are_gone().await;

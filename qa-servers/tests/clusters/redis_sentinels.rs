@@ -31,6 +31,9 @@ async fn a_killed_master_is_replaced_and_comes_back_as_a_replica() {
     old.start_again().await.unwrap();
     cluster.wait_ready(LIMIT).await.unwrap();
     assert!(redis(old, "SET flower rose").await.starts_with("-READONLY"));
+    let last = within("a hand-over", LIMIT, cluster.hand_over()).await.unwrap();
+    assert_ne!(last.port(), new.port());
+    assert_eq!(redis(last, "SET flower rose").await, "+OK");
     let traces = Traces::of(cluster.nodes().iter().chain(cluster.sentinels())).await;
     cluster.remove().await;
     traces.are_gone().await;
