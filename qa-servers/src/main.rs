@@ -4,11 +4,13 @@
 
 use std::time::Instant;
 
-use qa_servers::cluster::{MongoReplicaSet, RedisCluster, RedisSentinels};
+use qa_servers::cluster::{
+    ClickHousePair, MongoReplicaSet, RabbitMqCluster, RedisCluster, RedisSentinels,
+};
 use qa_servers::{Error, Provider, Server, System};
 
 const USAGE: &str = "usage: qa-server mongodb|rabbitmq|clickhouse|redis\n   \
-                     or: qa-server mongodb-set|redis-sentinels|redis-cluster";
+                     or: qa-server mongodb-set|rabbitmq-cluster|clickhouse-pair|redis-sentinels|redis-cluster";
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
@@ -43,6 +45,16 @@ async fn run(name: &str) -> Result<(), Error> {
             let set = MongoReplicaSet::start().await?;
             keep(Provider::Process, &[set.url()]).await;
             set.remove().await;
+        }
+        "rabbitmq-cluster" => {
+            let cluster = RabbitMqCluster::start().await?;
+            keep(Provider::Process, &[cluster.url()]).await;
+            cluster.remove().await;
+        }
+        "clickhouse-pair" => {
+            let pair = ClickHousePair::start().await?;
+            keep(Provider::Process, &pair.nodes().each_ref().map(Server::url)).await;
+            pair.remove().await;
         }
         "redis-sentinels" => {
             let cluster = RedisSentinels::start().await?;

@@ -30,7 +30,9 @@
 //! | [`RabbitMqCluster`] | 3 | a connection that breaks, for each quorum queue |
 //! | [`RedisSentinels`] | 3, and 3 sentinels | 1 s of silence |
 //! | [`RedisCluster`] | 3 masters, 3 replicas | 1 s of silence; each key has a leader of its own |
+//! | [`ClickHousePair`] | 2 | nothing: neither leads |
 
+mod clickhouse_pair;
 mod mongo_replica_set;
 mod nodes;
 mod rabbitmq_cluster;
@@ -39,6 +41,7 @@ mod redis_node;
 mod redis_sentinels;
 mod slots;
 
+pub use clickhouse_pair::ClickHousePair;
 pub use mongo_replica_set::MongoReplicaSet;
 pub use rabbitmq_cluster::RabbitMqCluster;
 pub use redis_cluster::RedisCluster;

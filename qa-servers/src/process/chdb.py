@@ -1,9 +1,9 @@
-"""Runs the HTTP listener of the chdb-core wheel as a server, until SIGTERM or SIGINT.
+"""Runs the listeners of the chdb-core wheel as a server, until SIGTERM or SIGINT.
 
-usage: launcher.py HOME ENGINE
+usage: launcher.py HOME ENGINE [LISTENER...]
 HOME holds config.xml (read from the working directory) and gets the data in HOME/data.
 ENGINE is the wheel's _chdb.abi3.so. It is loaded by its path: importing the package would open a
-session of its own at once.
+session of its own at once. The listeners are HTTP, which is the default, and TCP.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 
-home, engine = sys.argv[1:3]
+home, engine, *listeners = sys.argv[1:]
 os.chdir(home)
 with open("/proc/self/comm", "w") as name:
     name.write("clickhouse")
@@ -24,8 +24,9 @@ spec.loader.exec_module(chdb)
 
 # The last query reads a pipe that no one writes to: it lasts until the pipe is closed.
 reading, writing = os.pipe()
+STARTS = " ".join(f"SYSTEM START LISTEN {name};" for name in listeners or ["HTTP"])
 QUERY = f"""
-SYSTEM START LISTEN HTTP;
+{STARTS}
 SELECT count() FROM file('/dev/fd/{reading}', 'LineAsString', 'line String') FORMAT Null
 """
 

@@ -1,5 +1,6 @@
 //! ClickHouse: the engine of the `chdb-core` wheel, which holds the server's HTTP listener.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -13,21 +14,62 @@ use crate::{Error, System, environment};
 /// Loads the wheel's engine and runs its listener until it is told to end.
 pub(crate) const LAUNCHER: &str = include_str!("chdb.py");
 
+/// The name of the cluster in which every peer has rows of its own.
+pub(crate) const SHARDS: &str = "shards";
+/// The name of the cluster in which any peer has all rows.
+pub(crate) const REPLICAS: &str = "replicas";
+
 pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
+    let address = Address::local(System::ClickHouse, free_port()?, None)?;
+    recipe(home, address, "", &[])
+}
+
+/// One of two servers that know each other by their native ports: both have the login of `like`,
+/// and this one the port `own`.
+pub(crate) fn peer(
+    home: &Path,
+    like: &Address,
+    natives: [u16; 2],
+    own: u16,
+) -> Result<(Recipe, Address), Error> {
+    let address = like.member(free_port()?);
+    let [one, two] = natives.map(|port| {
+        let Address { host, user, password, .. } = like;
+        format!(
+            "<replica><host>{host}</host><port>{port}</port>\
+             <user>{user}</user><password>{password}</password></replica>"
+        )
+    });
+    let more = format!(
+        "<tcp_port>{own}</tcp_port>\n<remote_servers>\n\
+         <{SHARDS}><shard>{one}</shard><shard>{two}</shard></{SHARDS}>\n\
+         <{REPLICAS}><shard>{one}{two}</shard></{REPLICAS}>\n</remote_servers>\n"
+    );
+    recipe(home, address, &more, &["HTTP", "TCP"])
+}
+
+fn recipe(
+    home: &Path,
+    address: Address,
+    more: &str,
+    listeners: &[&str],
+) -> Result<(Recipe, Address), Error> {
     let installed = environment::servers_dir().join("clickhouse");
     let (python, engine) = (installed.join("python3"), installed.join("chdb/_chdb.abi3.so"));
     if !python.is_file() || !engine.is_file() {
         return Err(not_installed(System::ClickHouse, "the chdb-core wheel"));
     }
-    let address = Address::local(System::ClickHouse, free_port()?, None)?;
     make_home(&home.join("data"))?;
-    write(&home.join("config.xml"), &configuration(home, address.port))?;
+    write(&home.join("config.xml"), &configuration(home, address.port, more))?;
     write(&users_file(home), &users(&address, LOOPBACK))?;
     let launcher = home.join("launcher.py");
     write(&launcher, LAUNCHER)?;
+    let mut arguments: Vec<OsString> = vec!["-S".into(), "-E".into(), launcher.into()];
+    arguments.extend([home.into(), engine.into()]);
+    arguments.extend(listeners.iter().map(OsString::from));
     let recipe = Recipe {
         program: python,
-        arguments: vec!["-S".into(), "-E".into(), launcher.into(), home.into(), engine.into()],
+        arguments,
         variables: Vec::new(),
         main: "clickhouse",
         log: home.join("server.log"),
@@ -40,7 +82,7 @@ pub(super) fn users_file(home: &Path) -> PathBuf {
     home.join("users.xml")
 }
 
-fn configuration(home: &Path, port: u16) -> String {
+fn configuration(home: &Path, port: u16, more: &str) -> String {
     let home = home.display();
     format!(
         "<clickhouse>\n\
@@ -53,7 +95,7 @@ fn configuration(home: &Path, port: u16) -> String {
          <shutdown_wait_unfinished>2</shutdown_wait_unfinished>\n\
          <query_log><database>system</database><table>query_log</table>\
          <flush_interval_milliseconds>500</flush_interval_milliseconds></query_log>\n\
-         </clickhouse>\n"
+         {more}</clickhouse>\n"
     )
 }
 

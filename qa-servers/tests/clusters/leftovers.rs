@@ -70,3 +70,13 @@ async fn a_killed_program_leaves_no_sentinels() {
 async fn a_killed_program_leaves_no_redis_cluster() {
     a_killed_program_leaves_no_node("redis-cluster", 6).await;
 }
+
+#[tokio::test]
+async fn a_killed_program_leaves_no_rabbitmq_cluster_and_no_epmd() {
+    a_killed_program_leaves_no_node("rabbitmq-cluster", 4).await;
+}
+
+#[tokio::test]
+async fn a_killed_program_leaves_no_clickhouse_pair() {
+    a_killed_program_leaves_no_node("clickhouse-pair", 2).await;
+}

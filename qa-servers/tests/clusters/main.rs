@@ -1,5 +1,6 @@
 //! Clusters of processes: each loses its leader, gets another, and takes the old one back.
 
+mod clickhouse_pair;
 #[path = "../servers/clients.rs"]
 #[allow(dead_code, reason = "the tests of single servers use the rest")]
 mod clients;

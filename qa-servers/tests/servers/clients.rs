@@ -76,7 +76,8 @@ pub(crate) async fn redis(server: &Server, command: &str) -> String {
     exchange(server.port(), &format!("{login}\r\n{command}\r\nQUIT\r\n")).await
 }
 
-async fn query(server: &Server, sql: &str) -> String {
+/// One query of ClickHouse.
+pub(crate) async fn query(server: &Server, sql: &str) -> String {
     http(server, server.port(), "POST", "/", sql).await
 }
 
