@@ -202,6 +202,8 @@ impl<B: Backend> Shared<B> {
         let took = self.close_began.get().map_or(Duration::ZERO, Instant::elapsed);
         let forced =
             std::mem::take(&mut *self.forced.lock().unwrap_or_else(PoisonError::into_inner));
+        // The watch over the leases looks now and then: without this the last ones go untold.
+        self.meter.leases(self.gate.register().uses(), self.gate.inside());
         self.meter.closed(took, forced.len());
         let report =
             CloseReport { resource: Arc::clone(&self.name), system: B::SYSTEM, took, forced };
