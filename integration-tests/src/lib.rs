@@ -4,12 +4,16 @@
 //! resource of a subject in it. [`servers`] has a server per system that tests share, and one that
 //! they may break, one test at a time. The tests are in `tests/`, see the README.
 
+mod capture;
 pub mod experiment;
+mod management;
 mod rig;
 pub mod servers;
 mod subject;
 mod wait;
 
+pub use capture::{Capture, Series, Value};
+pub use management::management;
 pub use qa_servers::testing::{Refused, Silent, connections, eventually, within};
 pub use rig::Rig;
 pub use subject::{ClickHouse, MongoDb, RabbitMq, Redis, Subject};

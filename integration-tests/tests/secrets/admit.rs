@@ -1,16 +1,12 @@
 //! A user whose name and password are canaries, on each server.
 
 use crate::canary::CANARY;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use integration_tests::{ClickHouse, MongoDb, RabbitMq, Redis, Rig, Subject};
+use integration_tests::{ClickHouse, MongoDb, RabbitMq, Redis, Rig, Subject, management};
 use qa_pool::core::async_trait;
 use qa_pool::mongo::mongodb::bson::doc;
 use qa_pool::redis::redis;
 use qa_pool::{Group, Settings};
 use qa_servers::Server;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// The user's name.
 pub(crate) fn user() -> String {
@@ -77,26 +73,10 @@ impl Admit for RabbitMq {
     async fn admit(server: &Server) -> Login {
         let password = password();
         let body = format!(r#"{{"password":"{password}","tags":"administrator"}}"#);
-        put(server, &format!("users/{}", user()), &body).await;
+        management(server, "PUT", &format!("users/{}", user()), &body).await;
         let everything = r#"{"configure":".*","write":".*","read":".*"}"#;
-        put(server, &format!("permissions/%2F/{}", user()), everything).await;
+        let path = format!("permissions/%2F/{}", user());
+        management(server, "PUT", &path, everything).await;
         canaries()
     }
-}
-
-/// Puts something through `RabbitMQ`'s management plugin.
-async fn put(server: &Server, what: &str, body: &str) {
-    let login = BASE64_STANDARD.encode(format!("{}:{}", server.user(), server.password()));
-    let request = format!(
-        "PUT /api/{what} HTTP/1.0\r\nHost: {}\r\nAuthorization: Basic {login}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        server.host(),
-        body.len()
-    );
-    let address = (server.host(), server.management_port().unwrap());
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 2") || answer.starts_with("HTTP/1.0 2"), "{answer}");
 }

@@ -2,7 +2,7 @@
 
 use crate::admit::{Admit, Login, password, user};
 use crate::canary::{CANARY, every_word};
-use integration_tests::{Refused, Rig, Subject, reaches, servers};
+use integration_tests::{Refused, Rig, Subject, eventually, reaches, servers};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use qa_pool::core::{Secret, Target};
 use qa_pool::{Backend, Config, ErrorKind, ResourcePool, Settings, State};
@@ -55,6 +55,43 @@ pub(crate) async fn good_use<S: Admit>(said: &mut String) -> String {
     said.push_str(&report.to_string());
     said.push_str(&every_word(&rig.use_it(3).await.unwrap_err()));
     login.1
+}
+
+/// Connects, is killed out, comes back, is locked out by another password while it is down, and
+/// closes with a lease out, which has to be forced; both passwords are canaries.
+pub(crate) async fn rotated_password<S: Subject>(said: &mut String) {
+    let mut server = servers::to_break(S::SYSTEM).await;
+    let password = server.password().to_owned();
+    server.change_password(&format!("{CANARY}-1")).await.unwrap();
+    let rig = Rig::<S>::connected("rotated", &server.url(), Settings::default()).await;
+    rig.use_it(1).await.unwrap();
+
+    server.kill().await.unwrap();
+    reaches(&rig.group, State::Reconnecting, LIMIT).await;
+    said.push_str(&every_word(&rig.group.try_acquire().unwrap_err()));
+    note(said, &rig.status());
+    server.start_again().await.unwrap();
+    reaches(&rig.group, State::Ready, LIMIT).await;
+    rig.use_it(2).await.unwrap();
+    let lease = rig.group.acquire().await.unwrap();
+
+    server.change_password(&format!("{CANARY}-2")).await.unwrap();
+    server.kill().await.unwrap();
+    server.start_again().await.unwrap();
+    let last_error = || rig.status().last_error.map(|error| (error.kind(), every_word(&error)));
+    let refused = async || last_error().is_some_and(|(kind, _)| kind == ErrorKind::Auth);
+    eventually("it is locked out", LIMIT, refused).await;
+    said.push_str(&last_error().unwrap().1);
+    said.push_str(&every_word(&rig.use_it(3).await.unwrap_err()));
+    note(said, &rig.status());
+    note(said, &rig.group.health());
+    note(said, &lease);
+    let report = rig.pool.close(Duration::from_secs(1)).await;
+    assert!(!report.is_clean(), "a lease is out: {report}");
+    note(said, &report);
+    said.push_str(&report.to_string());
+    drop(lease);
+    server.change_password(&password).await.unwrap();
 }
 
 /// The canaries again, with another password.
