@@ -51,15 +51,15 @@ pub(crate) async fn metrics_tell_the_story<S: Refusing>() {
     }
     let pinged = async || !seen.recorded("qa.resource.health.duration", &[]).is_empty();
     eventually("a ping is told", PATIENCE, pinged).await;
-    seen.is_told_as(1.0).await;
+    seen.is_told_as("1").await;
 
     server.kill().await.unwrap();
     reaches(&rig.group, State::Reconnecting, PATIENCE).await;
-    seen.is_told_as(0.0).await;
+    seen.is_told_as("0").await;
     rig.use_it(0).await.unwrap_err();
     server.start_again().await.unwrap();
     reaches(&rig.group, State::Ready, PATIENCE).await;
-    seen.is_told_as(1.0).await;
+    seen.is_told_as("1").await;
     let refusal = S::refused(&rig.group).await;
     assert_eq!(refusal.kind(), ErrorKind::Operation, "{refusal}");
     hold_leases(&rig, &seen).await;
@@ -78,7 +78,7 @@ async fn hold_leases<S: Refusing>(rig: &Rig<S>, seen: &Seen) {
         leases.push(rig.group.acquire().await.unwrap());
     }
     assert_eq!(rig.status().leases, LEASES);
-    let told = async || seen.gauge("db.client.connection.count", &used) == 3.0;
+    let told = async || seen.gauge("db.client.connection.count", &used) == "3";
     eventually("the leases are told", PATIENCE, told).await;
 }
 
@@ -91,7 +91,7 @@ struct Seen {
 
 impl Seen {
     /// Waits until the health is told so: a moment after the state is.
-    async fn is_told_as(&self, health: f64) {
+    async fn is_told_as(&self, health: &str) {
         let told = async || self.gauge("qa.resource.health", &[]) == health;
         eventually(&format!("health is told as {health}"), PATIENCE, told).await;
     }
@@ -114,7 +114,7 @@ impl Seen {
         {
             let label = [("state", state)];
             assert_eq!(self.counted("qa.resource.transitions", &label), times, "{state}");
-            let now = if state == "closed" { 1.0 } else { 0.0 };
+            let now = if state == "closed" { "1" } else { "0" };
             assert_eq!(self.gauge("qa.resource.state", &label), now, "{state}");
         }
         assert_eq!(self.counted("qa.resource.transitions", &[]), 6);
@@ -125,8 +125,8 @@ impl Seen {
         assert_eq!(self.counted("qa.resource.errors", &[]), 1);
         assert_eq!(self.counted("qa.resource.close.forced", &[]), 0);
         assert_eq!(self.counted("db.client.connection.timeouts", &[]), 1);
-        assert_eq!(self.gauge("db.client.connection.count", &[]), 0.0, "no lease is out");
-        assert_eq!(self.gauge("qa.resource.health", &[]), 0.0);
+        assert_eq!(self.gauge("db.client.connection.count", &[]), "0", "no lease is out");
+        assert_eq!(self.gauge("qa.resource.health", &[]), "0");
         for (name, records) in [
             ("qa.resource.outage.duration", 1),
             ("qa.resource.close.duration", 1),
@@ -182,10 +182,10 @@ impl Seen {
         self.series(name, labels).map(|series| count(&series)).sum()
     }
 
-    /// What the one series stands at.
-    fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    /// What the one series stands at, as text: these are whole numbers, to be compared exactly.
+    fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> String {
         let mut values = self.series(name, labels).map(|series| match series.value {
-            Value::Gauge(value) => value,
+            Value::Gauge(value) => value.to_string(),
             other => panic!("{name} is no gauge: {other:?}"),
         });
         let value = values.next().unwrap_or_else(|| panic!("{name} {labels:?} is not told"));

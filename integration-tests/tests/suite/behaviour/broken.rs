@@ -4,7 +4,7 @@ use super::{CLOSE_SLACK, NOTICED, PATIENCE, back};
 use integration_tests::{
     Rig, Subject, connections, eventually, holds_for, reaches, servers, within,
 };
-use qa_pool::{ErrorKind, Settings, State};
+use qa_pool::{Settings, State};
 use qa_servers::Server;
 use std::time::{Duration, Instant};
 
