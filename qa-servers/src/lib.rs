@@ -34,9 +34,10 @@
 //! [`cluster`] has several servers that fail over: a MongoDB replica set, Redis under sentinels, a
 //! Redis Cluster. They are processes always, and their nodes can be broken like any server.
 //!
-//! [`testing`] waits with a deadline, and has ports behind which there is nobody. [`tls`], behind
-//! the feature `tls`, has certificates of one's own, servers that speak TLS with them, and a TLS end
-//! in front of any server.
+//! [`testing`] waits with a deadline, and has ports behind which there is nobody. [`proxy`] is a bad
+//! network in front of any server: slow, narrow, silent, or full of holes. [`tls`], behind the
+//! feature `tls`, has certificates of one's own, servers that speak TLS with them, and a TLS end in
+//! front of any server.
 
 mod address;
 mod alarm;
@@ -52,6 +53,7 @@ mod password;
 mod ports;
 mod process;
 mod provider;
+pub mod proxy;
 mod ready;
 mod secret;
 mod server;

@@ -1,0 +1,80 @@
+//! What passed through the proxy.
+
+use super::Direction;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Of how many connections the time is kept.
+const MOST_TIMES: usize = 100_000;
+
+/// What passed through a proxy since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections that the proxy accepted, also those that it then turned away.
+    pub accepted: u64,
+    /// Those among them that it reset without a word from the server: because of
+    /// [`Door::Reset`](super::Door::Reset), or because the server was not there. Those that the
+    /// kernel refuses are not counted: nobody hears of them.
+    pub turned_away: u64,
+    /// Connections that are open now.
+    pub open: u64,
+    /// Bytes passed on to the server.
+    pub bytes_to_server: u64,
+    /// Bytes passed on to the clients.
+    pub bytes_to_client: u64,
+}
+
+/// The same, being counted.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    accepted: AtomicU64,
+    turned_away: AtomicU64,
+    open: AtomicU64,
+    bytes: [AtomicU64; 2],
+    accepted_at: Mutex<Vec<Instant>>,
+}
+
+impl Tally {
+    /// Counts a connection, as an open one for as long as what is returned lives.
+    pub(super) fn accept(&self) -> Open<'_> {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let mut times = self.accepted_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if times.len() < MOST_TIMES {
+            times.push(Instant::now());
+        }
+        Open(self)
+    }
+
+    pub(super) fn turn_away(&self) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn pass(&self, direction: Direction, bytes: usize) {
+        self.bytes[direction as usize].fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            accepted: self.accepted.load(Ordering::Relaxed),
+            turned_away: self.turned_away.load(Ordering::Relaxed),
+            open: self.open.load(Ordering::Relaxed),
+            bytes_to_server: self.bytes[Direction::ToServer as usize].load(Ordering::Relaxed),
+            bytes_to_client: self.bytes[Direction::ToClient as usize].load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn accepted_at(&self) -> Vec<Instant> {
+        self.accepted_at.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A connection that is open.
+pub(super) struct Open<'a>(&'a Tally);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
