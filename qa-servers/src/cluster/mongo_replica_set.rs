@@ -81,7 +81,7 @@ impl MongoReplicaSet {
     }
 
     /// Has the primary step down, as before maintenance, and returns the next one. Connections stay
-    /// open: a client finds out when a write is refused. For ten seconds the old one is not elected
+    /// open: a client finds out when a write is refused. For three seconds the old one is not elected
     /// again. Every node must be in its place.
     ///
     /// # Errors

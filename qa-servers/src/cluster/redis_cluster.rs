@@ -79,6 +79,8 @@ impl RedisCluster {
 
     /// Has the key's master change places with its replica, as before maintenance, and returns the
     /// new one. A client finds out when it is sent on (`MOVED`). Every node must be in its place.
+    /// Takes a moment, but seconds when the key had another master two seconds ago: the masters
+    /// vote so often only.
     ///
     /// # Errors
     ///

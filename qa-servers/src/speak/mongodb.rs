@@ -92,10 +92,10 @@ fn require(in_place: bool) -> Answer<()> {
     if in_place { Ok(()) } else { Err("it is not in its place yet".to_owned()) }
 }
 
-/// Has a primary give up its place for ten seconds, for which another one must be up to date.
+/// Has a primary give up its place for three seconds, for which another one must be up to date.
 pub(crate) async fn step_down(address: &Address) -> Answer<()> {
     let mut connection = Connection::open_as_node(address).await?;
-    let step_down = doc! { "replSetStepDown": 10, "secondaryCatchUpPeriodSecs": 5 };
+    let step_down = doc! { "replSetStepDown": 3, "secondaryCatchUpPeriodSecs": 2 };
     connection.command("admin", step_down).await.map(drop)
 }
 
