@@ -7,6 +7,7 @@
 mod capture;
 pub mod experiment;
 mod management;
+mod proxied;
 mod rig;
 pub mod servers;
 mod subject;
@@ -14,6 +15,7 @@ mod wait;
 
 pub use capture::{Capture, Series, Value};
 pub use management::management;
+pub use proxied::{Proxied, nothing_is_left};
 pub use qa_servers::testing::{Refused, Silent, connections, eventually, within};
 pub use rig::Rig;
 pub use subject::{ClickHouse, MongoDb, RabbitMq, Redis, Subject};

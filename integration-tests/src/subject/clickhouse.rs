@@ -28,7 +28,10 @@ impl Subject for ClickHouse {
     }
 
     async fn echo(group: &Group<clickhouse::ClickHouse>, number: u64) -> Result<u64> {
-        Self::ask(group, number).await
+        let echo = move |lease: Lease<clickhouse::ClickHouse>| async move {
+            lease.query("SELECT toUInt64(?)").bind(number).fetch_one::<u64>().await
+        };
+        group.run(echo).await
     }
 
     async fn version(_: &Server, group: &Group<clickhouse::ClickHouse>) -> String {

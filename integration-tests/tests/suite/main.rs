@@ -20,11 +20,23 @@ macro_rules! suite {
                 a_silent_listener_is_a_timeout_within_its_limit
                 close_waits_for_a_lease_and_refuses_new_ones
                 a_hundred_tasks_share_one_client
+                // On the shared one, with a fault proxy on the way.
+                comes_back_after_a_cut
+                comes_back_after_a_reset
+                comes_back_after_twenty_cuts
+                half_open_idle_is_noticed_once_and_heals
+                half_open_busy_hangs_no_operation
+                accept_then_silent_ends_every_wait_and_heals
+                close_during_connect_leaves_nothing
+                close_during_reconnect_leaves_nothing
+                close_during_a_ping_is_clean
+                cancelled_operations_misdeliver_nothing
                 // On the one that they break.
                 comes_back_after_restart
                 comes_back_after_kill
                 a_password_rotated_while_down_and_restored_heals
                 a_frozen_server_is_noticed_and_comes_back
+                a_frozen_server_hangs_no_operation
                 close_is_bounded_with_a_frozen_server
                 dropped_while_the_server_is_down_it_never_comes_back
             );

@@ -1,6 +1,6 @@
 //! With a server that is killed or frozen under us.
 
-use super::{CLOSE_SLACK, NOTICED, PATIENCE, back};
+use super::{CLOSE_SLACK, NOTICED, PATIENCE, back, load};
 use integration_tests::{
     Rig, Subject, connections, eventually, holds_for, reaches, servers, within,
 };
@@ -26,6 +26,16 @@ pub(crate) async fn a_frozen_server_is_noticed_and_comes_back<S: Subject>() {
     let came = reaches(&rig.group, State::Ready, back(&rig)).await;
     eprintln!("{}: frozen, noticed after {noticed:.1?}, back after {came:.1?}", S::SYSTEM);
     rig.use_it(3).await.unwrap();
+    rig.close().await;
+    eventually("nothing is left", PATIENCE, async || connections(server.port()) == 0).await;
+}
+
+pub(crate) async fn a_frozen_server_hangs_no_operation<S: Subject>() {
+    let server = servers::to_break(S::SYSTEM).await;
+    let rig = connected_with::<S>(&server, load::settings()).await;
+    let (freeze, thaw) =
+        (async || server.freeze().await.unwrap(), async || server.thaw().await.unwrap());
+    load::outlives(&rig, freeze, thaw).await;
     rig.close().await;
     eventually("nothing is left", PATIENCE, async || connections(server.port()) == 0).await;
 }

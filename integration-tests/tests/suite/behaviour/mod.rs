@@ -2,15 +2,32 @@
 //! times are limits that the library promises.
 
 mod broken;
+mod cancelled;
+mod closed;
+mod cut;
+mod half_open;
+mod load;
 mod refused;
 mod restarted;
 mod rotated;
+mod silent;
 mod sound;
 mod unknown_host;
 
 pub(crate) use broken::{
-    a_frozen_server_is_noticed_and_comes_back, close_is_bounded_with_a_frozen_server,
-    dropped_while_the_server_is_down_it_never_comes_back,
+    a_frozen_server_hangs_no_operation, a_frozen_server_is_noticed_and_comes_back,
+    close_is_bounded_with_a_frozen_server, dropped_while_the_server_is_down_it_never_comes_back,
+};
+pub(crate) use cancelled::cancelled_operations_misdeliver_nothing;
+pub(crate) use closed::{
+    close_during_a_ping_is_clean, close_during_connect_leaves_nothing,
+    close_during_reconnect_leaves_nothing,
+};
+pub(crate) use cut::{
+    comes_back_after_a_cut, comes_back_after_a_reset, comes_back_after_twenty_cuts,
+};
+pub(crate) use half_open::{
+    half_open_busy_hangs_no_operation, half_open_idle_is_noticed_once_and_heals,
 };
 pub(crate) use refused::{
     a_refused_port_is_given_up_after_its_attempts, a_silent_listener_is_a_timeout_within_its_limit,
@@ -18,11 +35,11 @@ pub(crate) use refused::{
 };
 pub(crate) use restarted::{comes_back_after_kill, comes_back_after_restart};
 pub(crate) use rotated::a_password_rotated_while_down_and_restored_heals;
+pub(crate) use silent::accept_then_silent_ends_every_wait_and_heals;
 pub(crate) use sound::{
     a_hundred_tasks_share_one_client, close_waits_for_a_lease_and_refuses_new_ones,
     connects_and_answers,
 };
-
 pub(crate) use unknown_host::an_unknown_host_is_given_up_after_its_attempts;
 
 use integration_tests::{Rig, Subject};

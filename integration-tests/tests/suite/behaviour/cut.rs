@@ -1,0 +1,51 @@
+//! With connections that are ended under us, by a proxy that stays.
+
+use super::{PATIENCE, back};
+use integration_tests::{Proxied, Subject, eventually};
+use qa_pool::{Settings, State};
+use qa_servers::proxy::FaultProxy;
+
+pub(crate) async fn comes_back_after_a_cut<S: Subject>() {
+    comes_back::<S>("cut", FaultProxy::cut, 1).await;
+}
+
+pub(crate) async fn comes_back_after_a_reset<S: Subject>() {
+    comes_back::<S>("reset", FaultProxy::reset, 1).await;
+}
+
+pub(crate) async fn comes_back_after_twenty_cuts<S: Subject>() {
+    comes_back::<S>("twenty-cuts", FaultProxy::cut, 20).await;
+}
+
+/// Has all connections ended so many times, each time when it is back.
+async fn comes_back<S: Subject>(name: &str, end: impl Fn(&FaultProxy), times: u64) {
+    let proxied = Proxied::<S>::connected(name, Settings::default()).await;
+    let rig = &proxied.rig;
+    for time in 1..=times {
+        let before = proxied.proxy.counts().accepted;
+        let new = || proxied.proxy.counts().accepted - before;
+        end(&proxied.proxy);
+        eventually("it is cut", PATIENCE, async || proxied.proxy.counts().open <= new()).await;
+        let losses = if S::A_CUT_IS_A_LOSS { time } else { 0 };
+        eventually("it is ready again", back(rig), async || {
+            let status = rig.status();
+            status.state == State::Ready && status.generation == 1 + losses
+        })
+        .await;
+        if S::A_CUT_IS_A_LOSS {
+            rig.use_it(time).await.unwrap();
+        } else {
+            // One that meets the end of its connection fails; its pool has another one.
+            eventually("an answer", PATIENCE, async || rig.use_it(time).await.is_ok()).await;
+        }
+        let needed = S::CONNECTIONS.min(2) as u64;
+        eventually("what an answer needs is there", PATIENCE, async || new() >= needed).await;
+
+        let status = rig.status();
+        assert_eq!((status.generation, status.stats.connects), (1 + losses, 1 + losses));
+        assert_eq!((status.stats.disconnects, status.stats.connect_failures), (losses, 0));
+        assert_eq!((status.state, status.leases), (State::Ready, 0));
+    }
+    proxied.rests().await;
+    proxied.close().await;
+}
