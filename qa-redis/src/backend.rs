@@ -18,7 +18,7 @@ pub(crate) const PORT: u16 = 6379;
 ///
 /// | key | meaning | default |
 /// |---|---|---|
-/// | `response_timeout` | limit for one answer, and for each step of the login (`500ms`, `2s`) | `2s` |
+/// | `response_timeout` | limit for one answer, and for each step of the login (`500ms`, `2s`) | `2s`, for the login `4s` |
 /// | `max_timeouts` | answers in a row that may fail to come before the connection is replaced | `3` |
 /// | `protocol` | `resp3` (with a fall back to RESP2) or `resp2` | `resp3` |
 ///
@@ -54,7 +54,7 @@ impl Redis {
             return session::open(stream, options).await;
         };
         let silent = "the server accepted the connection, but did not finish the TLS handshake";
-        let stream = within(options.response_timeout, silent, tls.secure(stream)).await?;
+        let stream = within(options.login_timeout, silent, tls.secure(stream)).await?;
         session::open(stream, options).await
     }
 }

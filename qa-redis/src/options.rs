@@ -5,6 +5,10 @@ use redis::ProtocolVersion;
 use serde::de::value::{Error as NotADuration, StrDeserializer};
 use std::time::Duration;
 
+/// Longer than an answer may take, and below the core's limit for a connect: while the server is
+/// silent there is always somebody who waits for its first word.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(4);
+
 const KEYS: &str = "protocol, response_timeout, max_timeouts";
 
 /// The part of a target that the driver has no type for.
@@ -19,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) name: Option<String>,
     pub(crate) protocol: ProtocolVersion,
     pub(crate) response_timeout: Duration,
+    /// Limit for each step of the login.
+    pub(crate) login_timeout: Duration,
     pub(crate) max_timeouts: u32,
 }
 
@@ -40,6 +46,7 @@ impl Options {
             name: client_name(&target.name),
             protocol: ProtocolVersion::RESP3,
             response_timeout: Duration::from_secs(2),
+            login_timeout: LOGIN_TIMEOUT,
             max_timeouts: 3,
         };
         for (key, value) in endpoint.query() {
@@ -60,6 +67,7 @@ impl Options {
                 self.response_timeout = duration(value).ok_or(
                     "`response_timeout` is not a duration above zero, such as 500ms or 2s",
                 )?;
+                self.login_timeout = self.response_timeout;
             }
             "max_timeouts" => {
                 let number = value.parse::<u32>();
@@ -116,6 +124,7 @@ mod tests {
         let plain = options("redis://localhost").unwrap();
         assert_eq!((plain.host.as_str(), plain.port, plain.database), ("localhost", 6379, 0));
         assert_eq!((plain.response_timeout, plain.max_timeouts), (Duration::from_secs(2), 3));
+        assert_eq!(plain.login_timeout, Duration::from_secs(4));
         assert!(plain.protocol.supports_resp3() && plain.password.is_none());
         assert_eq!(plain.name.as_deref(), Some("cache-of-mine"));
 
@@ -125,6 +134,7 @@ mod tests {
         assert_eq!(full.user.unwrap().expose(), "us@er");
         assert_eq!(full.password.unwrap().expose(), "p:w/");
         assert_eq!((full.response_timeout, full.max_timeouts), (Duration::from_millis(500), 1));
+        assert_eq!(full.login_timeout, full.response_timeout);
         assert!(!full.protocol.supports_resp3());
     }
 

@@ -18,7 +18,7 @@ where
 {
     let limit = options.response_timeout;
     let silent = "the server accepted the connection, but did not answer the login";
-    let protocol = within(limit, silent, login(&mut stream, options)).await?;
+    let protocol = within(options.login_timeout, silent, login(&mut stream, options)).await?;
 
     // To the driver the session is new and needs nothing: no login, database 0, no library name.
     let nothing = RedisConnectionInfo::default().set_skip_set_lib_name();

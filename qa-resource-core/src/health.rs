@@ -9,9 +9,12 @@ use tokio::time::Instant;
 pub enum Health {
     /// Nothing is known yet: it was never connected.
     Unknown,
-    /// The last ping was answered.
+    /// The last ping was answered, and where the connection had been lost it has held for a while.
     Up,
-    /// Connected, but the last ping failed or the server says that it is overloaded.
+    /// Connected, but the last ping failed, the server says that it is overloaded, or the
+    /// connection was lost and is back only just now: it is up once that has held for one
+    /// [`health_interval`](crate::Settings::health_interval), and for twice as long, up to 16 of
+    /// them, each time that it is lost again soon.
     Degraded,
     /// Not connected.
     Down,

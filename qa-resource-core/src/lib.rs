@@ -71,6 +71,7 @@ mod managed;
 pub mod metrics;
 #[cfg(test)]
 mod model;
+mod probation;
 mod register;
 mod report;
 mod resource;

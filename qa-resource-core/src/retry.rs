@@ -33,6 +33,13 @@ impl Backoff {
         between(self.floor, high, draw)
     }
 
+    /// What is left of a delay after an attempt that took so long, the floor at the least: a delay
+    /// counts from the attempt's beginning. An attempt that a silent server kept waiting was pause
+    /// enough, and it is the attempt that hears the server when it speaks again.
+    pub(crate) fn rest(self, delay: Duration, took: Duration) -> Duration {
+        delay.saturating_sub(took).max(self.floor)
+    }
+
     /// The delay after a permanent error, which only somebody's action can mend: the upper half
     /// of the cap.
     #[must_use]
@@ -136,5 +143,14 @@ mod tests {
             })
             .count();
         assert_eq!(retries, 100);
+    }
+
+    #[test]
+    fn an_attempt_that_waited_in_vain_counts_as_a_pause() {
+        let second = Duration::from_secs(1);
+        let backoff = Backoff::new(second / 10, 5 * second);
+        assert_eq!(backoff.rest(3 * second, Duration::ZERO), 3 * second);
+        assert_eq!(backoff.rest(3 * second, second), 2 * second);
+        assert_eq!(backoff.rest(3 * second, 5 * second), second / 10);
     }
 }

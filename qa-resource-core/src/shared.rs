@@ -4,6 +4,7 @@ use crate::attachment::Attachments;
 use crate::deadline::Deadline;
 use crate::gate::Gate;
 use crate::metrics::Meter;
+use crate::probation::Probation;
 use crate::snapshot::{Change, Live, Phase, Snapshot};
 use crate::stats::Counters;
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::Instant;
@@ -45,6 +46,7 @@ pub(crate) struct Shared<B: Backend> {
     pub(crate) renew: Notify,
     pub(crate) supervised: AtomicBool,
     reading: watch::Sender<Reading>,
+    probation: Mutex<Probation>,
     changes: broadcast::Sender<Transition>,
     writer: Mutex<()>,
 }
@@ -56,7 +58,6 @@ impl<B: Backend> Shared<B> {
             meter: Meter::new(Arc::clone(&name), B::SYSTEM, backend.address()),
             name,
             backend,
-            settings,
             gate: CachePadded::new(Gate::new()),
             snapshot: ArcSwap::from_pointee(Snapshot::idle()),
             counters: Counters::default(),
@@ -71,8 +72,10 @@ impl<B: Backend> Shared<B> {
             renew: Notify::new(),
             supervised: AtomicBool::new(false),
             reading: watch::Sender::new(Reading::new(Health::Unknown, None, None)),
+            probation: Mutex::new(Probation::new(settings.health_interval)),
             changes: broadcast::Sender::new(HISTORY),
             writer: Mutex::new(()),
+            settings,
         }
     }
 
@@ -149,11 +152,15 @@ impl<B: Backend> Shared<B> {
                 self.counters.connects.fetch_add(1, Ordering::Relaxed);
                 let outage = (from == State::Reconnecting).then_some(transition.in_previous);
                 self.meter.connected(outage);
-                self.read(Reading::new(Health::Up, None, None));
+                if from == State::Reconnecting {
+                    self.probation().came_back(Instant::now());
+                }
+                self.read(self.alive(None));
             }
             State::Reconnecting => {
                 self.counters.disconnects.fetch_add(1, Ordering::Relaxed);
                 self.meter.disconnected();
+                self.probation().lost(transition.in_previous);
                 self.read(Reading::new(Health::Down, None, transition.cause.clone()));
             }
             _ => self.read(Reading::new(Health::Down, None, transition.cause.clone())),
@@ -177,6 +184,24 @@ impl<B: Backend> Shared<B> {
         }));
         self.counters.connect_failures.fetch_add(1, Ordering::Relaxed);
         self.meter.connect_failed(error.kind());
+    }
+
+    /// The reading of a sign of life: up, unless the connection came back only just now.
+    pub(crate) fn alive(&self, latency: Option<Duration>) -> Reading {
+        let left = self.probation().left(Instant::now());
+        if left.is_zero() {
+            return Reading::new(Health::Up, latency, None);
+        }
+        let message = format!(
+            "{} was lost and is back; it counts as up once it has held for {left:.1?} more",
+            self.server()
+        );
+        let error = self.error(ErrorKind::Connect, message);
+        Reading::new(Health::Degraded, latency, Some(error))
+    }
+
+    fn probation(&self) -> MutexGuard<'_, Probation> {
+        self.probation.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes a reading of the health.

@@ -117,15 +117,18 @@ impl<B: Backend> Supervisor<B> {
     /// Brings the connection back, however long it takes.
     async fn reconnect(&mut self) {
         let (began, mut summary, mut delay) = (Instant::now(), Instant::now(), None);
-        let mut permanent = false;
+        let (mut permanent, mut took) = (false, Duration::ZERO);
         for attempt in 1u32.. {
             let next = self.backoff.next(delay, fastrand::f64());
             delay = Some(next);
             // Only somebody's action mends a permanent error (a rotated password): no hurry.
-            sleep(if permanent { self.backoff.slow(fastrand::f64()) } else { next }).await;
+            let slow = permanent.then(|| self.backoff.slow(fastrand::f64()));
+            sleep(slow.unwrap_or_else(|| self.backoff.rest(next, took))).await;
+            let dialled = Instant::now();
             let Err(error) = self.attempt(self.shared.settings.connect_timeout).await else {
                 return;
             };
+            took = dialled.elapsed();
             permanent = !error.kind().is_transient();
             if summary.elapsed() >= SUMMARY_INTERVAL {
                 summary = Instant::now();

@@ -52,13 +52,15 @@ async fn pings<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Error {
     }
 }
 
-/// What an answered ping says: up, unless the backend knows of an impairment.
+/// What an answered ping says: up, unless the backend knows of an impairment or the connection
+/// came back only just now.
 fn reading<B: Backend>(shared: &Shared<B>, client: &B::Client, latency: Duration) -> Reading {
-    let impairment = shared.backend.impairment(client).map(|why| {
-        shared.error(ErrorKind::Overloaded, format!("{} is impaired: {why}", shared.server()))
-    });
-    let health = if impairment.is_some() { Health::Degraded } else { Health::Up };
-    Reading::new(health, Some(latency), impairment)
+    let Some(why) = shared.backend.impairment(client) else {
+        return shared.alive(Some(latency));
+    };
+    let error =
+        shared.error(ErrorKind::Overloaded, format!("{} is impaired: {why}", shared.server()));
+    Reading::new(Health::Degraded, Some(latency), Some(error))
 }
 
 /// One bounded ping, and how long it took.

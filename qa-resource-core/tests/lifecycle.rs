@@ -222,6 +222,60 @@ async fn a_reconnect_proves_itself_as_often_as_asked() {
     assert_eq!(script.elapsed(), ms(4_100));
 }
 
+/// Two clean minutes, then a server that is there for a second and gone for a second.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_comes_and_goes_changes_its_health_once_and_is_used_while_it_is_there() {
+    let (script, resource) = resource(exact());
+    resource.connect().await.unwrap();
+    sleep(ms(120_000)).await;
+    let (mut up, mut changes) = (true, 0);
+    for tick in 0..600 {
+        match tick % 20 {
+            0 => {
+                Script::set(&script.connect, Does::Error(Fail::Refused));
+                script.cut();
+            }
+            10 => Script::set(&script.connect, Does::Ok),
+            19 => assert!(resource.try_acquire().is_ok(), "there is a connection, and it is given"),
+            _ => {}
+        }
+        sleep(ms(100)).await;
+        let now = resource.health().health == Health::Up;
+        changes += usize::from(now != up);
+        up = now;
+    }
+    assert_eq!((changes, up), (1, false));
+    sleep(ms(40_000)).await;
+    assert_eq!(resource.health().health, Health::Up);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clean_recovery_is_ready_at_once_and_up_after_one_interval() {
+    let (script, resource) = resource(exact());
+    resource.connect().await.unwrap();
+    let lease = resource.acquire().await.unwrap();
+    script.cut();
+    lease.lost().await;
+    sleep(ms(150)).await;
+    assert_eq!((resource.state(), resource.health().health), (State::Ready, Health::Degraded));
+    assert!(resource.health().error.unwrap().message().contains("is back"));
+    sleep(ms(2_000)).await;
+    assert_eq!(resource.health().health, Health::Up);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_kept_waiting_is_followed_by_the_next_after_the_floor() {
+    let settings = Settings { backoff_cap: ms(1_000), connect_timeout: ms(1_000), ..exact() };
+    let (script, resource) = resource(settings);
+    resource.connect().await.unwrap();
+    Script::set(&script.connect, Does::Never);
+    script.cut();
+    sleep(ms(5_000)).await;
+    let dialled = script.times("connect");
+    let apart: Vec<_> = dialled[1..].windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(apart.len() >= 3 && apart.iter().all(|apart| *apart == ms(1_100)), "{apart:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn acquire_times_out_with_the_reason() {
     let (script, resource) = resource(exact());
