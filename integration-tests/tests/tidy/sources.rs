@@ -56,12 +56,15 @@ const SLEEPS: [(&str, usize, &str); 2] = [
     ("qa-amqp/tests/broker/consume.rs", 2, "handlers that take a while"),
 ];
 
-/// The core's own tests are not meant: they run in virtual time, where a sleep is exact.
+/// The core's own tests are not meant: they run in virtual time, where a sleep is exact. Nor are the
+/// experiments, whose faults last as long as they say.
 #[test]
 fn tests_on_real_servers_poll_and_do_not_sleep() {
     let live = |file: &&File| {
         let of_core = file.path.starts_with("qa-resource-core/");
-        !of_core && file.path.contains("/tests/") || file.path.starts_with("integration-tests/")
+        let experiment = file.path.starts_with("integration-tests/src/bin/experiments/");
+        let test = file.path.contains("/tests/") || file.path.starts_with("integration-tests/");
+        !of_core && !experiment && test
     };
     let mut slept = BTreeMap::<String, usize>::new();
     for file in sources().iter().filter(live) {
@@ -76,6 +79,26 @@ fn tests_on_real_servers_poll_and_do_not_sleep() {
 
 fn is_sleep(line: &str) -> bool {
     !is_comment(line) && (line.contains("sleep(") || line.contains("sleep_until("))
+}
+
+/// Where the wall clock may be read, and what for. Nothing that waits, measures or decides does: it
+/// may jump by an hour at any moment.
+const WALL_CLOCKS: [(&str, &str); 3] = [
+    ("qa-resource-core/src/shared.rs", "when a transition was, for people"),
+    ("qa-resource-core/src/transition.rs", "the same"),
+    ("integration-tests/src/bin/experiments/machine.rs", "the day in the table"),
+];
+
+#[test]
+fn only_the_monotonic_clock_is_read_except_for_people() {
+    let clocks = ["SystemTime", "now_utc(", "now_local(", "Utc::now", "Local::now", "UNIX_EPOCH"];
+    let reads = |file: &File| {
+        let mut lines = file.text.lines().filter(|line| !is_comment(line));
+        lines.any(|line| clocks.iter().any(|clock| line.contains(clock)))
+    };
+    let found: BTreeSet<_> = sources().into_iter().filter(reads).map(|file| file.path).collect();
+    let allowed = WALL_CLOCKS.iter().map(|(path, _)| (*path).to_owned()).collect();
+    assert_eq!(found, allowed);
 }
 
 /// The files in which a secret is taken out of its wrapping.

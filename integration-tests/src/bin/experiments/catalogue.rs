@@ -1,8 +1,8 @@
 //! The experiments, in order.
 
-use crate::frozen;
 use crate::run::{Against, Run};
-use futures_util::future::BoxFuture;
+use crate::{black_hole, frozen, half_open, shaky, silent_door, stopped};
+use futures_util::future::LocalBoxFuture;
 use integration_tests::experiment::Figure;
 
 /// An experiment.
@@ -15,31 +15,83 @@ pub(crate) struct Experiment {
     pub(crate) seconds: u32,
     /// It measures small times, and wants the machine for itself.
     pub(crate) alone: bool,
-    pub(crate) run: fn(Run) -> BoxFuture<'static, Vec<Figure>>,
+    pub(crate) run: fn(Run) -> LocalBoxFuture<'static, Vec<Figure>>,
 }
 
 /// A function that is generic over the subject, as one that looks the subject up.
 macro_rules! each {
     ($($function:ident)::+) => {
-        |run| match run.against {
+        |run: Run| -> LocalBoxFuture<'static, Vec<Figure>> {
+            match run.against {
             Against::Mongodb => Box::pin($($function)::+::<integration_tests::MongoDb>(run)),
             Against::Rabbitmq => Box::pin($($function)::+::<integration_tests::RabbitMq>(run)),
             Against::Clickhouse => Box::pin($($function)::+::<integration_tests::ClickHouse>(run)),
             Against::Redis => Box::pin($($function)::+::<integration_tests::Redis>(run)),
             Against::Core | Against::Pool => unreachable!("it is about one backend"),
-        }
+        }}
     };
 }
 
 /// Every experiment. The order is that of the table.
-pub(crate) const ALL: &[Experiment] = &[Experiment {
-    id: "E3",
-    title: "frozen server",
-    against: Against::FOUR,
-    seconds: 45,
-    alone: false,
-    run: each!(frozen::server),
-}];
+pub(crate) const ALL: &[Experiment] = &[
+    Experiment {
+        id: "E1",
+        title: "half-open connection, at rest",
+        against: Against::FOUR,
+        seconds: 70,
+        alone: false,
+        run: each!(half_open::idle),
+    },
+    Experiment {
+        id: "E2",
+        title: "half-open connection, at work",
+        against: Against::FOUR,
+        seconds: 75,
+        alone: false,
+        run: each!(half_open::busy),
+    },
+    Experiment {
+        id: "E3",
+        title: "frozen server",
+        against: Against::FOUR,
+        seconds: 45,
+        alone: false,
+        run: each!(frozen::server),
+    },
+    Experiment {
+        id: "E5",
+        title: "accepts, then silence",
+        against: Against::FOUR,
+        seconds: 130,
+        alone: false,
+        run: each!(silent_door::accepts),
+    },
+    Experiment {
+        id: "E20",
+        title: "quality of the health",
+        against: &[
+            Against::Pool,
+            Against::Mongodb,
+            Against::Rabbitmq,
+            Against::Clickhouse,
+            Against::Redis,
+        ],
+        seconds: 100,
+        alone: false,
+        run: |run| match run.against {
+            Against::Pool => Box::pin(black_hole::health(run)),
+            _ => (each!(shaky::health))(run),
+        },
+    },
+    Experiment {
+        id: "E27",
+        title: "our process is stopped",
+        against: Against::FOUR,
+        seconds: 100,
+        alone: false,
+        run: each!(stopped::process),
+    },
+];
 
 /// The experiment with this id, however it is written.
 pub(crate) fn find(id: &str) -> Option<&'static Experiment> {

@@ -7,14 +7,20 @@
 //! once, because they mostly wait. To add one: a function in a file here that takes a [`Run`] and
 //! gives its figures, and a line in `catalogue.rs`.
 
+mod behind;
+mod black_hole;
 mod catalogue;
 mod child;
 mod cli;
 mod frozen;
+mod half_open;
 mod load;
 mod machine;
 mod run;
 mod schedule;
+mod shaky;
+mod silent_door;
+mod stopped;
 mod table;
 
 use clap::Parser;

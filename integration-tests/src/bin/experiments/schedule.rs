@@ -131,6 +131,8 @@ impl Call<'_> {
                 command.env("QA_TEST_RABBITMQ_MANAGEMENT_PORT", port.to_string());
             }
         }
+        // Its last lines are to tell why it failed, not from where it was called.
+        command.env("RUST_BACKTRACE", "0");
         let limit = LIMIT + self.cli.soak.unwrap_or_default();
         child::watch(job.experiment.id, command, limit).await
     }
