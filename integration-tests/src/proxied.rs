@@ -30,14 +30,18 @@ impl<S: Subject> Proxied<S> {
         Self { rig: Rig::new(name, &url, settings), proxy }
     }
 
-    /// One that is connected and at rest.
+    /// The connections that a pool, where the client has one, may keep beyond those of one that nobody
+    /// uses: it was making them when nothing came through, or a ping and a question met.
+    pub const SPARE: usize = if S::A_CUT_IS_A_LOSS { 0 } else { 2 };
+
+    /// One that is connected.
     ///
     /// # Panics
     /// Where it can't be.
     pub async fn connected(name: &str, settings: Settings) -> Self {
         let proxied = Self::new(name, settings).await;
         proxied.rig.pool.connect().await.unwrap();
-        proxied.rests().await;
+        proxied.settles().await;
         proxied
     }
 
@@ -56,14 +60,12 @@ impl<S: Subject> Proxied<S> {
         eventually(&what, SETTLED, async || self.connections() == S::CONNECTIONS).await;
     }
 
-    /// Waits until the client has no more connections than before, but for the one or two that its
-    /// pool, where it has one, was making when nothing came through: they are kept, once made.
+    /// Waits until the client has those connections, and [`SPARE`](Self::SPARE) ones at the most.
     ///
     /// # Panics
     /// Where it keeps more, or does not get them.
     pub async fn settles(&self) {
-        let spare = if S::A_CUT_IS_A_LOSS { 0 } else { 2 };
-        let (least, most) = (S::CONNECTIONS, S::CONNECTIONS + spare);
+        let (least, most) = (S::CONNECTIONS, S::CONNECTIONS + Self::SPARE);
         let what = format!("it settles with {least} to {most} connections");
         eventually(&what, SETTLED, async || (least..=most).contains(&self.connections())).await;
     }

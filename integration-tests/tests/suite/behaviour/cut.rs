@@ -21,6 +21,7 @@ pub(crate) async fn comes_back_after_twenty_cuts<S: Subject>() {
 async fn comes_back<S: Subject>(name: &str, end: impl Fn(&FaultProxy), times: u64) {
     let proxied = Proxied::<S>::connected(name, Settings::default()).await;
     let rig = &proxied.rig;
+    proxied.rests().await;
     for time in 1..=times {
         let before = proxied.proxy.counts().accepted;
         let new = || proxied.proxy.counts().accepted - before;
