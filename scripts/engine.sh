@@ -5,7 +5,8 @@
 #   scripts/engine.sh down DIR            stops it with all its containers and removes DIR
 #
 # It listens on a loopback port only, keeps everything in DIR and touches no firewall rule: the
-# published ports of its containers are reached through its proxy, on loopback.
+# published ports of its containers are reached through its proxy, on loopback. It has a bridge of its
+# own: two engines on one bridge would give the same addresses away twice.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
 
@@ -32,14 +33,24 @@ free_port() {
     echo "$port"
 }
 
+# A bridge with a network of its own, both named by the engine's port.
+add_bridge() {
+    local bridge=qa$1
+    ip link add name "$bridge" type bridge
+    ip address add "172.$((18 + $1 % 14)).$(($1 / 14 % 256)).1/24" dev "$bridge"
+    ip link set "$bridge" up
+    echo "$bridge"
+}
+
 up() {
     local dir=$1 port pid
     [ "$(id -u)" = 0 ] || fail "starting a docker engine needs root; or start Docker yourself"
-    install_packages docker.io busybox-static
+    install_packages docker.io busybox-static iproute2
     # Newer Debians have the client in a package of its own.
     command -v docker >/dev/null || install_packages docker-cli
     port=$(free_port)
-    setsid dockerd --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/pid" \
+    add_bridge "$port" >"$dir/bridge"
+    setsid dockerd --bridge "$(cat "$dir/bridge")" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/pid" \
         -H "unix://$dir/socket" -H "tcp://127.0.0.1:$port" --ip 127.0.0.1 \
         --iptables=false --ip-masq=false --log-level warn >"$dir/log" 2>&1 </dev/null &
     pid=$!
@@ -75,6 +86,7 @@ down() {
     # What ignored the request for 20 seconds.
     [ -z "$left" ] || kill -9 $left 2>/dev/null || true
     awk -v dir="$dir/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l
+    [ ! -s "$dir/bridge" ] || ip link delete "$(cat "$dir/bridge")" 2>/dev/null || true
     rm -rf "$dir"
 }
 
