@@ -19,8 +19,9 @@ use tracing_subscriber::fmt::format::FmtSpan;
 /// Everything, less two things that drivers write and that only a filter keeps out; the front pages
 /// of `qa-amqp` and `qa-clickhouse` say so to their users. At TRACE lapin writes its frames, the first
 /// of which has user and password; at DEBUG clickhouse writes the server's errors, of which that of a
-/// refused login has the user.
-const FILTER: &str = "trace,lapin=debug,clickhouse::error=info";
+/// refused login has the user. And less what the tests' own servers are started by, which is told
+/// their passwords to do so.
+const FILTER: &str = "trace,lapin=debug,clickhouse::error=info,bollard=off";
 
 /// One after the other, so that each has the log to itself.
 static ONE: Mutex<()> = Mutex::const_new(());
