@@ -2,13 +2,15 @@
 //!
 //! A [`Subject`] is one backend as the behaviour suite sees it; a [`Rig`] is a pool with one
 //! resource of a subject in it. [`servers`] has a server per system that tests share, and one that
-//! they may break, one test at a time. The tests are in `tests/`, see the README.
+//! they may break, one test at a time; [`secrets`] lives with canaries and tells where they show.
+//! The tests are in `tests/`, see the README.
 
 mod capture;
 pub mod experiment;
 mod management;
 mod proxied;
 mod rig;
+pub mod secrets;
 pub mod servers;
 mod subject;
 mod wait;

@@ -1,7 +1,10 @@
 //! The experiments, in order.
 
 use crate::run::{Against, Run};
-use crate::{black_hole, frozen, half_open, shaky, silent_door, stopped};
+use crate::{
+    black_hole, cancelled, fairness, frozen, half_open, leaks, model, moments, ordered, races,
+    redaction, shaky, silent_door, stopped,
+};
 use futures_util::future::LocalBoxFuture;
 use integration_tests::experiment::Figure;
 
@@ -67,6 +70,63 @@ pub(crate) const ALL: &[Experiment] = &[
         run: each!(silent_door::accepts),
     },
     Experiment {
+        id: "E14",
+        title: "fairness and exactness",
+        against: Against::FOUR,
+        seconds: 60,
+        alone: true,
+        run: each!(fairness::waiters),
+    },
+    Experiment {
+        id: "E15",
+        title: "cancellation safety",
+        against: Against::FOUR,
+        seconds: 90,
+        alone: false,
+        run: each!(cancelled::operations),
+    },
+    Experiment {
+        id: "E16",
+        title: "leak detection",
+        against: Against::FOUR,
+        seconds: 20,
+        alone: true,
+        run: each!(leaks::detection),
+    },
+    Experiment {
+        id: "E17",
+        title: "ordered shutdown with a hung member",
+        against: &[Against::Pool],
+        seconds: 120,
+        alone: true,
+        run: |run| Box::pin(ordered::shutdown(run)),
+    },
+    Experiment {
+        id: "E18",
+        title: "shutdown races",
+        against: &[
+            Against::Core,
+            Against::Mongodb,
+            Against::Rabbitmq,
+            Against::Clickhouse,
+            Against::Redis,
+        ],
+        seconds: 60,
+        alone: false,
+        run: |run| {
+            let live: fn(Run) -> LocalBoxFuture<'static, Vec<Figure>> = each!(moments::live);
+            if run.against == Against::Core { Box::pin(races::core(run)) } else { live(run) }
+        },
+    },
+    Experiment {
+        id: "E19",
+        title: "state-machine model",
+        against: &[Against::Core],
+        seconds: 60,
+        alone: false,
+        run: |run| Box::pin(model::sequences(run)),
+    },
+    Experiment {
         id: "E20",
         title: "quality of the health",
         against: &[
@@ -82,6 +142,14 @@ pub(crate) const ALL: &[Experiment] = &[
             Against::Pool => Box::pin(black_hole::health(run)),
             _ => (each!(shaky::health))(run),
         },
+    },
+    Experiment {
+        id: "E23",
+        title: "redaction canary",
+        against: Against::FOUR,
+        seconds: 60,
+        alone: false,
+        run: each!(redaction::life),
     },
     Experiment {
         id: "E27",

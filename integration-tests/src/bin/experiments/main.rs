@@ -9,19 +9,31 @@
 
 mod behind;
 mod black_hole;
+mod cancelled;
 mod catalogue;
 mod child;
 mod cli;
+mod fairness;
 mod frozen;
 mod half_open;
+mod leaks;
 mod load;
 mod machine;
+mod model;
+mod moments;
+mod ordered;
+mod races;
+mod redaction;
 mod run;
 mod schedule;
 mod shaky;
 mod silent_door;
 mod stopped;
 mod table;
+mod virtual_time;
+
+#[path = "../../../../qa-resource-core/tests/common/mod.rs"]
+mod scripted;
 
 use clap::Parser;
 use cli::{Cli, Command};

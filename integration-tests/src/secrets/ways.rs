@@ -1,13 +1,17 @@
 //! The ways to use a URL, and to fail with one. Each notes everything that the library says.
 
-use crate::admit::{Admit, Login, password, user};
-use crate::canary::{CANARY, every_word};
-use integration_tests::{Refused, Rig, Subject, eventually, reaches, servers};
+use super::admit::{Admit, Login, password, user};
+use super::canary::{CANARY, every_word};
+use crate::{Refused, Rig, Subject, eventually, reaches, servers};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use qa_pool::core::{Secret, Target};
+use qa_pool::core::{Secret, Target, TlsSettings};
 use qa_pool::{Backend, Config, ErrorKind, ResourcePool, Settings, State};
 use qa_servers::Server;
+use qa_servers::tls::Authority;
 use std::fmt::{Debug, Write as _};
+use std::fs;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -26,7 +30,7 @@ fn note(said: &mut String, what: &dyn Debug) {
 
 /// Connects, asks, is frozen out, comes back, closes; and is shown in every way at every step. Gives
 /// the password that it did that with.
-pub(crate) async fn good_use<S: Admit>(said: &mut String) -> String {
+pub(super) async fn good_use<S: Admit>(said: &mut String) -> String {
     let server = servers::to_break(S::SYSTEM).await;
     let login = S::admit(&server).await;
     let target = target(&server, login.clone());
@@ -59,7 +63,7 @@ pub(crate) async fn good_use<S: Admit>(said: &mut String) -> String {
 
 /// Connects, is killed out, comes back, is locked out by another password while it is down, and
 /// closes with a lease out, which has to be forced; both passwords are canaries.
-pub(crate) async fn rotated_password<S: Subject>(said: &mut String) {
+pub(super) async fn rotated_password<S: Subject>(said: &mut String) {
     let mut server = servers::to_break(S::SYSTEM).await;
     let password = server.password().to_owned();
     server.change_password(&format!("{CANARY}-1")).await.unwrap();
@@ -95,7 +99,7 @@ pub(crate) async fn rotated_password<S: Subject>(said: &mut String) {
 }
 
 /// The canaries again, with another password.
-pub(crate) async fn wrong_password<S: Subject>(said: &mut String) {
+pub(super) async fn wrong_password<S: Subject>(said: &mut String) {
     let server = servers::to_break(S::SYSTEM).await;
     let login = (user(), format!("{CANARY}?"));
     let rig = Rig::<S>::of_target(target(&server, login), Settings::default());
@@ -106,7 +110,7 @@ pub(crate) async fn wrong_password<S: Subject>(said: &mut String) {
     rig.close().await;
 }
 
-pub(crate) async fn refused_port<S: Subject>(said: &mut String) {
+pub(super) async fn refused_port<S: Subject>(said: &mut String) {
     let nobody = Refused::new();
     let url = format!("{}://{}@127.0.0.1:{}", scheme::<S>(), login(), nobody.port());
     let settings = Settings { connect_attempts: 1, ..Settings::default() };
@@ -116,8 +120,34 @@ pub(crate) async fn refused_port<S: Subject>(said: &mut String) {
     rig.close().await;
 }
 
+/// TLS with a private key that is none, and in which there is a canary.
+pub(super) async fn unusable_key<S: Subject>(said: &mut String) {
+    let (authority, nobody) = (Authority::new(), Refused::new());
+    let body = BASE64_STANDARD.encode(CANARY);
+    let key = format!("{CANARY}\n-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    fs::write(authority.path("client.key"), &key).unwrap();
+    fs::write(authority.path("both.pem"), &key).unwrap();
+    let (scheme, query) = match scheme::<S>().as_str() {
+        "mongodb" => ("mongodb".to_owned(), "?tls=true"),
+        "redis" => ("rediss".to_owned(), ""),
+        plain => (format!("{plain}s"), ""),
+    };
+    let url = format!("{scheme}://{}@127.0.0.1:{}/{query}", login(), nobody.port());
+    let mut target = Target::parse("key", &url).unwrap();
+    target.tls = TlsSettings {
+        ca_file: Some(authority.path("ca.pem")),
+        certificate_file: Some(authority.path("client.pem")),
+        key_file: Some(authority.path("client.key")),
+    };
+    let settings = Settings { connect_attempts: 1, ..Settings::default() };
+    let rig = Rig::<S>::of_target(target, settings);
+    said.push_str(&every_word(&rig.refused().await));
+    note(said, &rig.status());
+    rig.close().await;
+}
+
 /// URLs that can't be used: by themselves, and in a file.
-pub(crate) fn bad_urls<S: Subject>(said: &mut String) {
+pub(super) fn bad_urls<S: Subject>(said: &mut String) {
     let (scheme, login, raw) = (scheme::<S>(), login(), password());
     for url in [
         format!("{scheme}://{user}:{raw}@h", user = user()),

@@ -1,7 +1,7 @@
 //! A user whose name and password are canaries, on each server.
 
-use crate::canary::CANARY;
-use integration_tests::{ClickHouse, MongoDb, RabbitMq, Redis, Rig, Subject, management};
+use super::CANARY;
+use crate::{ClickHouse, MongoDb, RabbitMq, Redis, Rig, Subject, management};
 use qa_pool::core::async_trait;
 use qa_pool::mongo::mongodb::bson::doc;
 use qa_pool::redis::redis;
@@ -9,17 +9,17 @@ use qa_pool::{Group, Settings};
 use qa_servers::Server;
 
 /// The user's name.
-pub(crate) fn user() -> String {
+pub(super) fn user() -> String {
     format!("{CANARY}-user")
 }
 
 /// The password: what has to be percent-encoded is in it.
-pub(crate) fn password() -> String {
+pub(super) fn password() -> String {
     format!("{CANARY}/p@ss")
 }
 
 /// A user's name and password.
-pub(crate) type Login = (String, String);
+pub type Login = (String, String);
 
 /// The canaries' login.
 fn canaries() -> Login {
@@ -28,8 +28,11 @@ fn canaries() -> Login {
 
 /// A subject that can make a user who may do everything.
 #[async_trait]
-pub(crate) trait Admit: Subject {
+pub trait Admit: Subject {
     /// Makes the user; gives its login.
+    ///
+    /// # Panics
+    /// Where the server makes none.
     async fn admit(server: &Server) -> Login;
 }
 

@@ -1,0 +1,179 @@
+//! E18, on real servers: a shutdown at a random moment of what a resource may be doing.
+
+use crate::run::Run;
+use futures_util::{StreamExt, stream};
+use integration_tests::experiment::Figure;
+use integration_tests::{Proxied, Rig, Subject, connections};
+use qa_pool::{Settings, State};
+use qa_servers::proxy::{Door, Faults};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+
+/// Rounds under way at a time.
+const AT_ONCE: usize = 8;
+
+/// Callers that wait for a lease.
+const CALLERS: usize = 10;
+
+/// The end comes within this time.
+const BEFORE_THE_END: Duration = Duration::from_millis(1500);
+
+/// What a limit may be exceeded by.
+const MARGIN: Duration = Duration::from_millis(250);
+
+/// A resource whose last handle was dropped has ended by then.
+const DROPPED: Duration = Duration::from_secs(5);
+
+/// Nothing takes this long: what has not ended by then hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is under way when the end comes.
+#[derive(Clone, Copy, Debug)]
+enum Scene {
+    ConnectRetry,
+    Reconnect,
+    Queued,
+    Probe,
+}
+
+const SCENES: [Scene; 4] = [Scene::ConnectRetry, Scene::Reconnect, Scene::Queued, Scene::Probe];
+
+/// How one round ended.
+#[derive(Debug, Default)]
+struct Ended {
+    late: Duration,
+    hung: usize,
+    differs: usize,
+    left: usize,
+    /// Until the last connection was gone.
+    gone: Duration,
+}
+
+pub(crate) async fn live<S: Subject>(run: Run) -> Vec<Figure> {
+    // What the process keeps for good is there once the first round is over.
+    round::<S>(0).await;
+    let before = Handle::current().metrics().num_alive_tasks();
+    let rounds = run.pick(16, 160);
+    run.progress(&format!("{rounds} moments"));
+    let ended = stream::iter(0..rounds).map(|nth| round::<S>(nth)).buffer_unordered(AT_ONCE);
+    let ended: Vec<_> = ended.collect().await;
+    let tasks = tasks_above(before).await;
+    let sum = |what: fn(&Ended) -> usize| ended.iter().map(what).sum::<usize>();
+    let late: Vec<_> = ended.iter().map(|ended| ended.late).collect();
+    let gone: Vec<_> = ended.iter().map(|ended| ended.gone).collect();
+    vec![
+        Figure::seconds("beyond the limit", &late).at_most(MARGIN.as_secs_f64()).note(
+            "during connect-retry, reconnect, queued acquires or a probe, the server being refused, \
+             reset or silent; by two closes, or by dropping the last handle (5 s); less what a bare timer beside it \
+             is late",
+        ),
+        Figure::count("deadlocks", sum(|ended| ended.hung)).of(rounds).is(0.0),
+        Figure::count("second closes that differ", sum(|ended| ended.differs)).of(rounds).is(0.0),
+        Figure::count("connections left", sum(|ended| ended.left)).of(rounds).is(0.0),
+        Figure::seconds("last connection gone after", &gone),
+        Figure::count("tasks left", tasks).of(rounds).is(0.0),
+    ]
+}
+
+/// A resource of its own, in the middle of something, and its end.
+async fn round<S: Subject>(nth: usize) -> Ended {
+    let settings = Settings { health_interval: Duration::from_millis(300), ..Settings::default() };
+    let proxied = Proxied::<S>::new(&format!("moment-{}", nth % AT_ONCE), settings).await;
+    let callers = set(&proxied, SCENES[nth % SCENES.len()], nth / SCENES.len()).await;
+    sleep(BEFORE_THE_END.mul_f64(fastrand::f64())).await;
+    let Proxied { rig, proxy } = proxied;
+    let mut ended =
+        if nth % 3 == 2 { drop_it(rig, callers).await } else { close(rig, callers).await };
+    let began = Instant::now();
+    while connections(proxy.port()) > 0 && began.elapsed() < PATIENCE {
+        sleep(Duration::from_millis(10)).await;
+    }
+    (ended.left, ended.gone) = (connections(proxy.port()), began.elapsed());
+    ended
+}
+
+/// Brings a resource into the middle of a scene; gives those who wait for it.
+async fn set<S: Subject>(proxied: &Proxied<S>, scene: Scene, nth: usize) -> Vec<JoinHandle<()>> {
+    let doors = [Door::Refuse, Door::Reset, Door::Silent];
+    let gone = match doors[nth % doors.len()] {
+        Door::Silent => Faults::silent(),
+        door => Faults { door, ..Faults::default() },
+    };
+    let Proxied { rig, proxy } = proxied;
+    if !matches!(scene, Scene::ConnectRetry) {
+        rig.pool.connect().await.unwrap();
+    }
+    match scene {
+        Scene::Probe => proxy.set(Faults::silent()),
+        Scene::ConnectRetry => proxy.set(gone),
+        Scene::Reconnect | Scene::Queued => {
+            proxy.set(gone);
+            proxy.reset();
+        }
+    }
+    let callers = if matches!(scene, Scene::Reconnect | Scene::Probe) { 1 } else { CALLERS };
+    let call = |_| {
+        let group = rig.group.clone();
+        tokio::spawn(async move { drop(group.acquire().await) })
+    };
+    (0..callers).map(call).collect()
+}
+
+/// Closes the pool twice at once, and once more.
+async fn close<S: Subject>(rig: Rig<S>, callers: Vec<JoinHandle<()>>) -> Ended {
+    let limit = Duration::from_millis(fastrand::u64(100..2_000));
+    let began = Instant::now();
+    let mut closes = JoinSet::new();
+    for _ in 0..2 {
+        let pool = rig.pool.clone();
+        closes.spawn(async move { pool.close(limit).await.to_string() });
+    }
+    let bare = tokio::spawn(bare_wait(limit));
+    let mut reports = timeout(PATIENCE, closes.join_all()).await.unwrap_or_default();
+    let took = began.elapsed();
+    let late = if took > limit { took.saturating_sub(bare.await.unwrap()) } else { Duration::ZERO };
+    reports.push(rig.pool.close(limit).await.to_string());
+    reports.dedup();
+    let mut hung = usize::from(rig.group.state() != State::Closed);
+    for caller in callers {
+        hung += usize::from(!matches!(timeout(PATIENCE, caller).await, Ok(Ok(()))));
+    }
+    Ended { late, hung, differs: reports.len() - 1, ..Ended::default() }
+}
+
+/// Drops the last handle, and waits for the end that this brings.
+async fn drop_it<S: Subject>(rig: Rig<S>, callers: Vec<JoinHandle<()>>) -> Ended {
+    for caller in callers {
+        caller.abort();
+        let _ = caller.await;
+    }
+    let mut watch = rig.group.watch();
+    let began = Instant::now();
+    drop(rig);
+    let bare = tokio::spawn(bare_wait(DROPPED));
+    let closed = timeout(PATIENCE, watch.wait_for(State::Closed)).await;
+    let took = began.elapsed();
+    let late =
+        if took > DROPPED { took.saturating_sub(bare.await.unwrap()) } else { Duration::ZERO };
+    Ended { late, hung: usize::from(closed != Ok(true)), ..Ended::default() }
+}
+
+/// How long a wait for `limit` takes by itself here and now: what a busy machine adds to every wait
+/// is not the library's.
+async fn bare_wait(limit: Duration) -> Duration {
+    let began = Instant::now();
+    sleep(limit).await;
+    began.elapsed()
+}
+
+/// How many tasks there are more than `before`, once there has been time for them to end.
+async fn tasks_above(before: usize) -> usize {
+    let deadline = Instant::now() + PATIENCE;
+    let above = || Handle::current().metrics().num_alive_tasks().saturating_sub(before);
+    while above() > 0 && Instant::now() < deadline {
+        sleep(Duration::from_millis(50)).await;
+    }
+    above()
+}
