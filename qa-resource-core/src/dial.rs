@@ -8,8 +8,16 @@ pub const DIAL_LIMIT: usize = 32;
 
 static DIALS: Semaphore = Semaphore::const_new(DIAL_LIMIT);
 
-/// Waits for leave to dial; dropping what is given ends the dial.
-pub(crate) async fn permit() -> Option<SemaphorePermit<'static>> {
+/// Leave to dial; dropping it ends the dial.
+pub(crate) type Permit = SemaphorePermit<'static>;
+
+/// Waits in line for leave to dial.
+pub(crate) async fn permit() -> Option<Permit> {
     // An error means a closed semaphore, which this one never is.
     DIALS.acquire().await.ok()
+}
+
+/// Leave to dial, if it is to be had now.
+pub(crate) fn free_permit() -> Option<Permit> {
+    DIALS.try_acquire().ok()
 }

@@ -33,11 +33,14 @@ impl Backoff {
         between(self.floor, high, draw)
     }
 
-    /// What is left of a delay after an attempt that took so long, the floor at the least: a delay
-    /// counts from the attempt's beginning. An attempt that a silent server kept waiting was pause
-    /// enough, and it is the attempt that hears the server when it speaks again.
-    pub(crate) fn rest(self, delay: Duration, took: Duration) -> Duration {
-        delay.saturating_sub(took).max(self.floor)
+    /// What is left of a delay after an attempt that took so long: a delay counts from the attempt's
+    /// beginning. An attempt that a silent server kept waiting was pause enough, and it is the
+    /// attempt that hears the server when it speaks again. At the least a draw from the floor to ten
+    /// times that: attempts that ran out of time together must not go on in step.
+    pub(crate) fn rest(self, delay: Duration, took: Duration, draw: f64) -> Duration {
+        let high = self.floor.saturating_mul(10).min(self.cap);
+        let least = between(self.floor, high, draw);
+        delay.saturating_sub(took).max(least.min(delay))
     }
 
     /// The delay after a permanent error, which only somebody's action can mend: the upper half
@@ -149,8 +152,10 @@ mod tests {
     fn an_attempt_that_waited_in_vain_counts_as_a_pause() {
         let second = Duration::from_secs(1);
         let backoff = Backoff::new(second / 10, 5 * second);
-        assert_eq!(backoff.rest(3 * second, Duration::ZERO), 3 * second);
-        assert_eq!(backoff.rest(3 * second, second), 2 * second);
-        assert_eq!(backoff.rest(3 * second, 5 * second), second / 10);
+        assert_eq!(backoff.rest(3 * second, Duration::ZERO, 1.0), 3 * second);
+        assert_eq!(backoff.rest(3 * second, second, 1.0), 2 * second);
+        assert_eq!(backoff.rest(3 * second, 5 * second, 0.0), second / 10);
+        assert_eq!(backoff.rest(3 * second, 5 * second, 1.0), second);
+        assert_eq!(backoff.rest(second / 5, 5 * second, 1.0), second / 5);
     }
 }

@@ -1,5 +1,6 @@
 //! One task per resource that connects it, notices its loss, brings it back and ends it.
 
+use crate::dial::Permit;
 use crate::shared::Shared;
 use crate::snapshot::{Change, Phase};
 use crate::{
@@ -90,7 +91,8 @@ impl<B: Backend> Supervisor<B> {
         let mut delay = None;
         for attempt in 1u32.. {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Err(error) = self.attempt(settings.connect_timeout.min(left)).await else { return };
+            let limit = settings.connect_timeout.min(left);
+            let Err(error) = self.attempt(None, limit).await else { return };
             let next = self.backoff.next(delay, fastrand::f64());
             let over = attempt >= settings.connect_attempts || Instant::now() + next >= deadline;
             if over || !error.kind().is_transient() {
@@ -117,23 +119,29 @@ impl<B: Backend> Supervisor<B> {
     /// Brings the connection back, however long it takes.
     async fn reconnect(&mut self) {
         let (began, mut summary, mut delay) = (Instant::now(), Instant::now(), None);
-        let (mut permanent, mut took) = (false, Duration::ZERO);
-        for attempt in 1u32.. {
+        let (mut permanent, mut took, mut attempts) = (false, Duration::ZERO, 0u32);
+        loop {
             let next = self.backoff.next(delay, fastrand::f64());
             delay = Some(next);
             // Only somebody's action mends a permanent error (a rotated password): no hurry.
             let slow = permanent.then(|| self.backoff.slow(fastrand::f64()));
-            sleep(slow.unwrap_or_else(|| self.backoff.rest(next, took))).await;
+            sleep(slow.unwrap_or_else(|| self.backoff.rest(next, took, fastrand::f64()))).await;
             let dialled = Instant::now();
-            let Err(error) = self.attempt(self.shared.settings.connect_timeout).await else {
-                return;
+            // Not in line: when a silent server answers again, all who stand there would dial at
+            // the same moment. Who comes back after another delay comes alone.
+            let Some(permit) = dial::free_permit() else {
+                took = Duration::ZERO;
+                continue;
             };
+            attempts = attempts.saturating_add(1);
+            let limit = self.shared.settings.connect_timeout;
+            let Err(error) = self.attempt(Some(permit), limit).await else { return };
             took = dialled.elapsed();
             permanent = !error.kind().is_transient();
             if summary.elapsed() >= SUMMARY_INTERVAL {
                 summary = Instant::now();
                 tracing::warn!(
-                    resource = %self.shared.name, attempts = attempt, down = ?began.elapsed(),
+                    resource = %self.shared.name, attempts, down = ?began.elapsed(),
                     cause = %error.message(), "resource is still down"
                 );
             }
@@ -141,9 +149,9 @@ impl<B: Backend> Supervisor<B> {
     }
 
     /// One attempt, from dial to an answered ping, and as many more pings as the settings ask of a
-    /// reconnect; on success the resource is ready.
-    async fn attempt(&mut self, limit: Duration) -> Result<()> {
-        if let Err(error) = self.try_once(limit).await {
+    /// reconnect; on success the resource is ready. Without a permit it waits in line for one.
+    async fn attempt(&mut self, permit: Option<Permit>, limit: Duration) -> Result<()> {
+        if let Err(error) = self.try_once(permit, limit).await {
             if B::RECOVERY == Recovery::Supervisor || self.shared.state() == State::Connecting {
                 self.retire_held();
             }
@@ -159,14 +167,10 @@ impl<B: Backend> Supervisor<B> {
         Ok(())
     }
 
-    async fn try_once(&mut self, limit: Duration) -> Result<()> {
-        let patience = self.shared.settings.connect_deadline;
-        let Ok(permit) = timeout(patience, dial::permit()).await else {
-            let message = format!(
-                "cannot connect to {}: too many connects are under way in this process",
-                self.shared.server()
-            );
-            return Err(self.shared.error(ErrorKind::Overloaded, message));
+    async fn try_once(&mut self, permit: Option<Permit>, limit: Duration) -> Result<()> {
+        let permit = match permit {
+            Some(permit) => permit,
+            None => self.line_up().await?,
         };
         let began = Instant::now();
         let span = spans::connect(&self.shared);
@@ -174,6 +178,18 @@ impl<B: Backend> Supervisor<B> {
         drop(permit);
         self.shared.meter.connect_took(began.elapsed());
         self.prove().await
+    }
+
+    /// Waits for leave to dial.
+    async fn line_up(&self) -> Result<Permit> {
+        let permit = timeout(self.shared.settings.connect_deadline, dial::permit()).await;
+        permit.ok().flatten().ok_or_else(|| {
+            let message = format!(
+                "cannot connect to {}: too many connects are under way in this process",
+                self.shared.server()
+            );
+            self.shared.error(ErrorKind::Overloaded, message)
+        })
     }
 
     /// Connects (unless the driver heals what is held) and pings, within `limit`.
