@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use crate::environment::variable;
 use crate::secret::random_hex;
 use crate::speak::Tls;
-use crate::{Error, System};
+use crate::{Error, Options, System};
 
 /// The user that every server of ours has.
 const USER: &str = "app";
@@ -27,6 +27,8 @@ pub(crate) struct Address {
     pub(crate) key: String,
     /// One of several: it serves also while another leads.
     pub(crate) member: bool,
+    /// The most clients that it serves, where it was told so.
+    pub(crate) most_clients: Option<u32>,
     /// How to speak TLS there, if the clients' port does.
     pub(crate) tls: Option<Arc<dyn Tls>>,
     /// The URL from the environment, given on as it is.
@@ -45,9 +47,15 @@ impl Address {
             management,
             key: random_hex(32)?,
             member: false,
+            most_clients: None,
             tls: None,
             given: None,
         })
+    }
+
+    /// The same, with what the options say of the server itself.
+    pub(crate) fn with(self, options: Options) -> Self {
+        Self { most_clients: options.most_clients, ..self }
     }
 
     /// A node of the cluster in which all have this login, on a loopback port of its own.
@@ -91,6 +99,7 @@ impl Address {
             management: Some(management_port()?),
             key: String::new(),
             member: false,
+            most_clients: None,
             tls: None,
             given: Some(url.to_owned()),
         })
@@ -171,6 +180,7 @@ impl fmt::Debug for Address {
             management,
             key: _,
             member,
+            most_clients,
             tls,
             given: _,
         } = self;
@@ -181,6 +191,7 @@ impl fmt::Debug for Address {
             .field("user", user)
             .field("management", management)
             .field("member", member)
+            .field("most_clients", most_clients)
             .field("tls", &tls.is_some())
             .finish_non_exhaustive()
     }

@@ -26,7 +26,7 @@ pub(crate) async fn start(system: System, options: Options) -> Result<(Address, 
         if not_wanted || options.owned && provider == Provider::External {
             continue;
         }
-        match start_by(provider, system).await {
+        match start_by(provider, system, options).await {
             Ok(Some(found)) => return Ok(found),
             Ok(None) => tried.push(format!("{} is not set", system.url_variable())),
             // A server that was named is the one that was meant: no other replaces it.
@@ -37,15 +37,19 @@ pub(crate) async fn start(system: System, options: Options) -> Result<(Address, 
     Err(Error::NoServer { system, tried: tried.join("; ") })
 }
 
-async fn start_by(provider: Provider, system: System) -> Result<Option<(Address, Host)>, Error> {
+async fn start_by(
+    provider: Provider,
+    system: System,
+    options: Options,
+) -> Result<Option<(Address, Host)>, Error> {
     match provider {
         Provider::External => external(system).await,
         Provider::Container => {
-            let (container, address) = Container::start(system).await?;
+            let (container, address) = Container::start(system, options).await?;
             Ok(Some((address, Host::Container(Mutex::new(container)))))
         }
         Provider::Process => {
-            let (process, address) = Process::start(system).await?;
+            let (process, address) = Process::start(system, options).await?;
             Ok(Some((address, Host::Process(Box::new(Mutex::new(process))))))
         }
     }

@@ -19,7 +19,7 @@ use crate::ready::{self, Alive};
 use crate::secret::random_hex;
 use crate::speak::Answer;
 use crate::watchdog::Watchdog;
-use crate::{Error, System, log};
+use crate::{Error, Options, System, log};
 
 /// What the engine gives a server to end by itself, in seconds.
 const GRACE: i32 = 40;
@@ -52,10 +52,10 @@ pub(crate) struct Container {
 
 impl Container {
     /// Starts a new server and waits until it lets a client log in.
-    pub(crate) async fn start(system: System) -> Result<(Self, Address), Error> {
+    pub(crate) async fn start(system: System, options: Options) -> Result<(Self, Address), Error> {
         engine::answers().await?;
         let image = image::find(system).await?;
-        let address = recipe::address(system)?;
+        let address = recipe::address(system, options)?;
         let name = format!("qa-{system}-{}", random_hex(8)?);
         let watchdog = Watchdog::spawn(SCRIPT, &[name.as_ref()])?;
         let request = recipe::request(&image, &name, &address);

@@ -14,7 +14,7 @@ use super::engine::LIMIT;
 use crate::address::Address;
 use crate::ports::free_port;
 use crate::process::{chdb, mongod, rabbitmq, redis_server};
-use crate::{Error, System};
+use crate::{Error, Options, System};
 
 /// The official image's own entry point, which changes the user, after what it does not do: a key
 /// file must belong to the user that runs mongod, and be readable by no other.
@@ -36,9 +36,9 @@ struct Recipe {
 }
 
 /// Chooses the ports of this machine.
-pub(super) fn address(system: System) -> Result<Address, Error> {
+pub(super) fn address(system: System, options: Options) -> Result<Address, Error> {
     let management = if system == System::RabbitMq { Some(free_port()?) } else { None };
-    Address::local(system, free_port()?, management)
+    Ok(Address::local(system, free_port()?, management)?.with(options))
 }
 
 /// The request for a container whose ports are open on loopback only, and fixed, so that a stop
@@ -117,7 +117,7 @@ pub(super) fn login_file(address: &Address) -> Option<(&'static str, String)> {
 /// The port is the same inside and outside: a member of a replica set has one name for both.
 fn mongodb(address: &Address) -> Recipe {
     let mut command = ["sh", "-c", MONGO, "mongod"].map(str::to_owned).to_vec();
-    command.extend(mongod::common(address.port));
+    command.extend(mongod::common(address));
     Recipe {
         ports: vec![(address.port, address.port)],
         files: vec![("/etc/qa-key", address.key.clone())],

@@ -9,7 +9,7 @@ use super::recipe::{LOOPBACK, Recipe, make_home, not_installed, write};
 use crate::address::Address;
 use crate::ports::free_port;
 use crate::secret::hex;
-use crate::{Error, System, environment};
+use crate::{Error, Options, System, environment};
 
 /// Loads the wheel's engine and runs its listener until it is told to end.
 pub(crate) const LAUNCHER: &str = include_str!("chdb.py");
@@ -19,8 +19,8 @@ pub(crate) const SHARDS: &str = "shards";
 /// The name of the cluster in which any peer has all rows.
 pub(crate) const REPLICAS: &str = "replicas";
 
-pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
-    let address = Address::local(System::ClickHouse, free_port()?, None)?;
+pub(super) fn prepare(home: &Path, options: Options) -> Result<(Recipe, Address), Error> {
+    let address = Address::local(System::ClickHouse, free_port()?, None)?.with(options);
     recipe(home, address, "", &[])
 }
 
@@ -103,11 +103,13 @@ fn configuration(home: &Path, port: u16, more: &str) -> String {
 /// inside; everyone else is the application's user, who comes from the network `from`.
 pub(crate) fn users(address: &Address, from: &str) -> String {
     let password = hex(&Sha256::digest(address.password.as_bytes()));
-    let user = &address.user;
+    let Address { user, most_clients, .. } = address;
+    let limit = "max_concurrent_queries_for_all_users";
+    let most = most_clients.map(|most| format!("<{limit}>{most}</{limit}>")).unwrap_or_default();
     let rest = "<profile>default</profile><quota>default</quota>\
                 <access_management>1</access_management>";
     format!(
-        "<clickhouse>\n<profiles><default><log_queries>1</log_queries></default></profiles>\n\
+        "<clickhouse>\n<profiles><default><log_queries>1</log_queries>{most}</default></profiles>\n\
          <quotas><default/></quotas>\n<users>\n\
          <default><password/><networks><ip>127.0.0.1</ip></networks>{rest}</default>\n\
          <{user}><password_sha256_hex>{password}</password_sha256_hex>\

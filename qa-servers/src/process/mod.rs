@@ -23,7 +23,7 @@ use crate::ready::{self, Alive};
 use crate::secret::random_hex;
 use crate::speak::Answer;
 use crate::watchdog::Watchdog;
-use crate::{Error, System, log};
+use crate::{Error, Options, System, log};
 
 /// How long a graceful stop may take before it is forced. RabbitMQ with its management plugin
 /// needs six seconds.
@@ -62,8 +62,8 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts a new server and waits until it lets a client log in.
-    pub(crate) async fn start(system: System) -> Result<(Self, Address), Error> {
-        Self::start_from(system, |home| Recipe::prepare(system, home)).await
+    pub(crate) async fn start(system: System, options: Options) -> Result<(Self, Address), Error> {
+        Self::start_from(system, |home| Recipe::prepare(system, home, options)).await
     }
 
     /// The same from another recipe than that of a server alone: `prepare` chooses the ports and

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::recipe::{Recipe, make_home, not_installed, write};
 use crate::address::Address;
 use crate::ports::free_port;
-use crate::{Error, System, environment};
+use crate::{Error, Options, System, environment};
 
 /// The name of every replica set.
 pub(crate) const SET: &str = "rs0";
@@ -14,8 +14,8 @@ pub(crate) const SET: &str = "rs0";
 /// Without this, three journal files of 100 MB each are written at once.
 const JOURNAL: &str = "log=(file_max=8MB,prealloc=false)";
 
-pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
-    recipe(home, Address::local(System::MongoDb, free_port()?, None)?)
+pub(super) fn prepare(home: &Path, options: Options) -> Result<(Recipe, Address), Error> {
+    recipe(home, Address::local(System::MongoDb, free_port()?, None)?.with(options))
 }
 
 /// One of the set whose nodes all have the login and the key of `like`.
@@ -37,7 +37,7 @@ fn recipe(home: &Path, address: Address) -> Result<(Recipe, Address), Error> {
     arguments.extend(["--keyFile".into(), key.into()]);
     arguments.extend(["--bind_ip".into(), "127.0.0.1".into(), "--nounixsocket".into()]);
     arguments.extend(["--wiredTigerEngineConfigString".into(), JOURNAL.into()]);
-    arguments.extend(common(address.port).into_iter().map(OsString::from));
+    arguments.extend(common(&address).into_iter().map(OsString::from));
     let recipe = Recipe {
         program,
         arguments,
@@ -50,10 +50,10 @@ fn recipe(home: &Path, address: Address) -> Result<(Recipe, Address), Error> {
 
 /// What a process and a container have in common: a small server that is quick to start, to log
 /// in to and to stop.
-pub(crate) fn common(port: u16) -> Vec<String> {
+pub(crate) fn common(address: &Address) -> Vec<String> {
     let words = [
         "--port",
-        &port.to_string(),
+        &address.port.to_string(),
         "--replSet",
         SET,
         "--wiredTigerCacheSizeGB",
@@ -65,5 +65,6 @@ pub(crate) fn common(port: u16) -> Vec<String> {
         "--setParameter",
         "scramSHA256IterationCount=5000",
     ];
-    words.map(str::to_owned).to_vec()
+    let most = address.most_clients.map(|most| ["--maxConns".to_owned(), most.to_string()]);
+    words.map(str::to_owned).into_iter().chain(most.into_iter().flatten()).collect()
 }

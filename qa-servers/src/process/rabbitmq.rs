@@ -7,7 +7,7 @@ use std::process::Command;
 use super::recipe::{Recipe, make_home, not_installed, write};
 use crate::address::Address;
 use crate::ports::free_port;
-use crate::{Error, System, environment};
+use crate::{Error, Options, System, environment};
 
 /// Starts epmd as a child, not as the daemon that Erlang would leave behind, and then the server
 /// in place of the shell. `-start_epmd false` keeps every Erlang of ours from starting another.
@@ -38,8 +38,8 @@ const LOOPBACK: &str = "-kernel inet_dist_use_interface {127,0,0,1}";
 /// For virtual hosts on demand: ten times as quick as `rabbitmqctl`.
 pub(crate) const PLUGINS: &str = "[rabbitmq_management].";
 
-pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
-    let address = Address::local(System::RabbitMq, free_port()?, Some(free_port()?))?;
+pub(super) fn prepare(home: &Path, options: Options) -> Result<(Recipe, Address), Error> {
+    let address = Address::local(System::RabbitMq, free_port()?, Some(free_port()?))?.with(options);
     let name = format!("qa{}@localhost", address.port);
     let variables = variables(home, address.port, free_port()?, &name)?;
     recipe(home, LAUNCH, address, variables, "")

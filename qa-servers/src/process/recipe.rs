@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{chdb, mongod, rabbitmq, redis_server};
 use crate::address::Address;
-use crate::{Error, System};
+use crate::{Error, Options, System};
 
 /// Where the server listens and its clients come from.
 pub(super) const LOOPBACK: &str = "127.0.0.1";
@@ -27,12 +27,16 @@ pub(crate) struct Recipe {
 
 impl Recipe {
     /// Chooses ports and writes the configuration into `home`.
-    pub(super) fn prepare(system: System, home: &Path) -> Result<(Self, Address), Error> {
+    pub(super) fn prepare(
+        system: System,
+        home: &Path,
+        options: Options,
+    ) -> Result<(Self, Address), Error> {
         match system {
-            System::MongoDb => mongod::prepare(home),
-            System::RabbitMq => rabbitmq::prepare(home),
-            System::ClickHouse => chdb::prepare(home),
-            System::Redis => redis_server::prepare(home),
+            System::MongoDb => mongod::prepare(home, options),
+            System::RabbitMq => rabbitmq::prepare(home, options),
+            System::ClickHouse => chdb::prepare(home, options),
+            System::Redis => redis_server::prepare(home, options),
         }
     }
 }

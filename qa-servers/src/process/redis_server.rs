@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::recipe::{LOOPBACK, Recipe, not_installed, write, write_for_the_server};
 use crate::address::Address;
 use crate::ports::free_port;
-use crate::{Error, System, environment};
+use crate::{Error, Options, System, environment};
 
 /// A node that is not heard for so long is taken for dead, in milliseconds.
 const SILENCE: u32 = 1000;
@@ -17,9 +17,10 @@ const FAILOVER: u32 = 3000;
 /// Every write is on disk before it is confirmed. `DEBUG` is on, for faults that only it makes.
 pub(crate) fn configuration(bind: &str, port: u16, dir: &str, address: &Address) -> String {
     let login = login(address);
+    let most = address.most_clients.map(|most| format!("maxclients {most}\n")).unwrap_or_default();
     format!(
         "bind {bind}\nport {port}\ndir \"{dir}\"\ndaemonize no\nset-proc-title no\n\
-         appendonly yes\nappendfsync always\nsave \"\"\nenable-debug-command yes\n{login}"
+         appendonly yes\nappendfsync always\nsave \"\"\nenable-debug-command yes\n{login}{most}"
     )
 }
 
@@ -40,8 +41,8 @@ fn login(address: &Address) -> String {
     format!("requirepass {password}\nuser {user} on >{password} ~* &* +@all\n")
 }
 
-pub(super) fn prepare(home: &Path) -> Result<(Recipe, Address), Error> {
-    let address = Address::local(System::Redis, free_port()?, None)?;
+pub(super) fn prepare(home: &Path, options: Options) -> Result<(Recipe, Address), Error> {
+    let address = Address::local(System::Redis, free_port()?, None)?.with(options);
     write(&file(home), &text(home, &address))?;
     recipe(home, vec![file(home).into()], address)
 }

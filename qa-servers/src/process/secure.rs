@@ -9,7 +9,7 @@ use super::recipe::{Recipe, make_home, write};
 use crate::address::Address;
 use crate::ports::free_port;
 use crate::tls::Credentials;
-use crate::{Error, System};
+use crate::{Error, Options, System};
 
 /// A TLS end in front of ClickHouse: the engine that we have knows none. It is a process of the
 /// server's own, so that it is killed, frozen and started again together with it.
@@ -37,7 +37,7 @@ pub(crate) fn prepare(
     home: &Path,
     credentials: &Arc<Credentials>,
 ) -> Result<(Recipe, Address), Error> {
-    let (mut recipe, mut address) = Recipe::prepare(system, home)?;
+    let (mut recipe, mut address) = Recipe::prepare(system, home, Options::default())?;
     let files = Files::write(&home.join("tls"), credentials)?;
     let mutual = credentials.mutual;
     match system {

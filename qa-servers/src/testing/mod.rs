@@ -26,5 +26,5 @@ mod sockets;
 mod wait;
 
 pub use dead_ends::{Refused, Silent};
-pub use sockets::connections;
+pub use sockets::{connected, connections};
 pub use wait::{eventually, within};

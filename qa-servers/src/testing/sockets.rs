@@ -14,20 +14,30 @@ use std::path::PathBuf;
 /// Where the kernel's tables can't be read: this is for Linux.
 #[must_use]
 pub fn connections(port: u16) -> usize {
-    let ours = sockets();
-    let table = fs::read_to_string("/proc/net/tcp").unwrap();
-    let to_port = |line: &&str| is_open_to(line, port).is_some_and(|inode| ours.contains(inode));
-    table.lines().skip(1).filter(to_port).count()
+    connected(&BTreeSet::from([port])).len()
 }
 
-/// The inode of a line's socket, where it is one that is established to `port`.
-fn is_open_to(line: &str, port: u16) -> Option<&str> {
+/// As [`connections`], to any of many ports and with one look at them all: the port of each.
+///
+/// # Panics
+/// As [`connections`].
+#[must_use]
+pub fn connected(ports: &BTreeSet<u16>) -> Vec<u16> {
+    let ours = sockets();
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let open = table.lines().skip(1).filter_map(established);
+    let is_one = |(port, inode): &(u16, &str)| ports.contains(port) && ours.contains(*inode);
+    open.filter(is_one).map(|(port, _)| port).collect()
+}
+
+/// The remote port and the socket's inode of a line, where it is one that is established.
+fn established(line: &str) -> Option<(u16, &str)> {
     const ESTABLISHED: &str = "01";
     let mut fields = line.split_whitespace().skip(2);
     let (remote, state) = (fields.next()?, fields.next()?);
     let inode = fields.nth(5)?;
-    let there = remote.ends_with(&format!(":{port:04X}"));
-    (there && state == ESTABLISHED).then_some(inode)
+    let port = u16::from_str_radix(remote.rsplit_once(':')?.1, 16).ok()?;
+    (state == ESTABLISHED).then_some((port, inode))
 }
 
 /// The inodes of this process's sockets.
@@ -55,6 +65,7 @@ mod tests {
         let one = TcpStream::connect(("127.0.0.1", here.port())).unwrap();
         let other = TcpStream::connect(("127.0.0.1", there.port())).unwrap();
         assert_eq!(connections(here.port()), 1);
+        assert_eq!(connected(&[here.port(), there.port()].into()).len(), 2);
         drop(one);
         assert_eq!(connections(here.port()), 0);
         drop(other);

@@ -2,8 +2,8 @@
 
 use crate::run::{Against, Run};
 use crate::{
-    black_hole, cancelled, fairness, frozen, half_open, leaks, model, moments, ordered, races,
-    redaction, shaky, silent_door, stopped,
+    black_hole, cancelled, cold, fairness, frozen, half_open, herd, leaks, limit, model, moments,
+    ordered, races, redaction, restart, shaky, silent_door, stopped, storm,
 };
 use futures_util::future::LocalBoxFuture;
 use integration_tests::experiment::Figure;
@@ -62,12 +62,36 @@ pub(crate) const ALL: &[Experiment] = &[
         run: each!(frozen::server),
     },
     Experiment {
+        id: "E4",
+        title: "killed and started again",
+        against: Against::FOUR,
+        seconds: 420,
+        alone: false,
+        run: each!(restart::crash),
+    },
+    Experiment {
         id: "E5",
         title: "accepts, then silence",
         against: Against::FOUR,
         seconds: 130,
         alone: false,
         run: each!(silent_door::accepts),
+    },
+    Experiment {
+        id: "E11",
+        title: "a herd that comes back",
+        against: Against::FOUR,
+        seconds: 60,
+        alone: false,
+        run: each!(herd::back),
+    },
+    Experiment {
+        id: "E12",
+        title: "the log of a herd",
+        against: Against::FOUR,
+        seconds: 80,
+        alone: false,
+        run: each!(storm::storm),
     },
     Experiment {
         id: "E14",
@@ -152,12 +176,28 @@ pub(crate) const ALL: &[Experiment] = &[
         run: each!(redaction::life),
     },
     Experiment {
+        id: "E26",
+        title: "cold start",
+        against: &[Against::Pool],
+        seconds: 100,
+        alone: false,
+        run: |run| Box::pin(cold::start(run)),
+    },
+    Experiment {
         id: "E27",
         title: "our process is stopped",
         against: Against::FOUR,
         seconds: 100,
         alone: false,
         run: each!(stopped::process),
+    },
+    Experiment {
+        id: "E30",
+        title: "a full server",
+        against: &[Against::Mongodb, Against::Rabbitmq, Against::Redis],
+        seconds: 60,
+        alone: false,
+        run: each!(limit::full),
     },
 ];
 

@@ -2,6 +2,7 @@
 
 use crate::behind::settled;
 use crate::load::number;
+use crate::passing::most_until;
 use crate::run::Run;
 use futures_util::future::join_all;
 use integration_tests::experiment::Figure;
@@ -9,7 +10,7 @@ use integration_tests::{Rig, Subject, connections, reaches};
 use qa_pool::{Settings, State};
 use qa_servers::Server;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 /// Until a state is reached that is promised within seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,7 +31,7 @@ pub(crate) async fn server<S: Subject>(run: Run) -> Vec<Figure> {
     run.progress(&format!("frozen for {frozen} s under {resources} resources"));
     let lost = rigs.iter().map(|rig| reaches(&rig.group, State::Reconnecting, PATIENCE));
     let noticed = join_all(lost).await;
-    let most = most_connections_until(thaw, server.port()).await;
+    let most = most_until(thaw, || connections(server.port())).await;
 
     server.thaw().await.unwrap();
     let ready = rigs.iter().map(|rig| reaches(&rig.group, State::Ready, PATIENCE));
@@ -50,14 +51,4 @@ pub(crate) async fn server<S: Subject>(run: Run) -> Vec<Figure> {
             .must(&format!("≤ {before} + one attempt each"), most <= before + attempt),
         Figure::count("connections left", left).is(0.0),
     ]
-}
-
-/// The most connections to a port that were seen until then.
-async fn most_connections_until(end: Instant, port: u16) -> usize {
-    let mut most = 0;
-    while Instant::now() < end {
-        most = most.max(connections(port));
-        sleep_until(end.min(Instant::now() + Duration::from_millis(100))).await;
-    }
-    most
 }

@@ -1,0 +1,131 @@
+//! E4: a server that is killed and started again, over and over, under load.
+
+use crate::load::{Load, Operation, number};
+use crate::passing::{settles, until};
+use crate::run::Run;
+use futures_util::future::join_all;
+use integration_tests::experiment::Figure;
+use integration_tests::{Rig, Subject, connections, eventually};
+use qa_pool::Settings;
+use qa_servers::Server;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+
+/// The longest delays between two attempts that are tried, the default and a shorter one.
+const CAPS: [u64; 2] = [5, 2];
+
+/// Until something is there that is promised within seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How far from an outage its errors may be, and how long after it the next one begins.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// One outage: from the kill until the port was open again.
+struct Outage {
+    killed: Instant,
+    opened: Instant,
+}
+
+/// What one load has seen of an outage.
+struct Seen {
+    killed: Instant,
+    back: Instant,
+    /// From the open port to the first success.
+    wait: Duration,
+}
+
+/// Kills a server again and again under load.
+pub(crate) async fn crash<S: Subject>(run: Run) -> Vec<Figure> {
+    let (kills, down, rate) = (run.pick(2, 20), run.pick(2, 10), run.pick(20, 100));
+    let server = Server::start_owned(S::SYSTEM).await.unwrap();
+    let url = server.url();
+    let rig = |cap| Rig::<S>::connected(S::SYSTEM.name(), &url, capped(cap));
+    let rigs = join_all(CAPS.map(rig)).await;
+    let before = connections(server.port());
+    let loads: Vec<_> = rigs.iter().map(|rig| Load::start::<S>(&rig.group, rate)).collect();
+
+    let mut outages = Vec::new();
+    for kill in 1..=kills {
+        run.progress(&format!("kill {kill} of {kills}, down for {down} s"));
+        until((Instant::now() + 2 * MARGIN).into()).await;
+        outages.push(outage(&server, &rigs, Duration::from_secs(down)).await);
+    }
+    until((Instant::now() + 2 * MARGIN).into()).await;
+
+    let mut figures = Vec::new();
+    let (mut errors, mut outside) = (0, 0);
+    for (load, cap) in loads.into_iter().zip(CAPS) {
+        let operations = load.stop(PATIENCE).await.expect("every operation ends");
+        let seen: Vec<_> = outages.iter().map(|outage| outage.seen_by(&operations)).collect();
+        let waits: Vec<_> = seen.iter().map(|seen| seen.wait).collect();
+        let limit = Duration::from_secs(cap) + MARGIN;
+        let figure = Figure::seconds(&format!("first success, delays ≤ {cap} s"), &waits);
+        figures.push(figure.p99_at_most(limit.as_secs_f64()));
+        let failed = operations.iter().filter(|operation| operation.error.is_some());
+        let far = |error: &&Operation| !seen.iter().any(|seen| seen.covers(error));
+        errors += failed.clone().count();
+        outside += failed.filter(far).count();
+    }
+    figures.push(Figure::count("errors outside of an outage ± 1 s", outside).of(errors).is(0.0));
+    figures.push(beyond_baseline::<S>(&server, rigs.len(), before).await);
+    for rig in rigs {
+        rig.close().await;
+    }
+    figures.push(Figure::count("connections left", connections(server.port())).is(0.0));
+    server.remove().await;
+    figures
+}
+
+fn capped(seconds: u64) -> Settings {
+    Settings { backoff_cap: Duration::from_secs(seconds), ..Settings::default() }
+}
+
+async fn outage<S: Subject>(server: &Server, rigs: &[Rig<S>], down: Duration) -> Outage {
+    let killed = Instant::now();
+    server.kill().await.unwrap();
+    until((killed + down).into()).await;
+    let (started, opened) = tokio::join!(server.start_again(), opened(server.port()));
+    started.unwrap();
+    for rig in rigs {
+        eventually("it answers again", PATIENCE, async || rig.echo(number()).await.is_ok()).await;
+    }
+    Outage { killed, opened }
+}
+
+/// When the port is open again.
+async fn opened(port: u16) -> Instant {
+    let open = async || TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+    eventually("its port is open", PATIENCE, open).await;
+    Instant::now()
+}
+
+/// What the resources hold once the load is over, above what they held before it.
+async fn beyond_baseline<S: Subject>(server: &Server, rigs: usize, before: usize) -> Figure {
+    let pooled = S::MOST_CONNECTIONS > S::CONNECTIONS;
+    let now = settles(before, PATIENCE / 3, || connections(server.port())).await;
+    let beyond = now.saturating_sub(before);
+    let figure = Figure::count("connections beyond the baseline", beyond);
+    if beyond == 0 || !pooled {
+        return figure.is(0.0);
+    }
+    let most = rigs * S::MOST_CONNECTIONS;
+    figure
+        .must("within the driver's pool", now <= most)
+        .note(format!("the driver's pool grows with the operations that waited, {most} at most"))
+}
+
+impl Outage {
+    fn seen_by(&self, operations: &[Operation]) -> Seen {
+        let Self { killed, opened } = *self;
+        let succeeded = operations.iter().filter(|operation| operation.error.is_none());
+        let first = succeeded.map(Operation::ended).filter(|ended| *ended >= opened).min();
+        let first = first.expect("it answered again");
+        Seen { killed, back: first, wait: first - opened }
+    }
+}
+
+impl Seen {
+    fn covers(&self, operation: &Operation) -> bool {
+        operation.due + MARGIN >= self.killed && operation.ended() <= self.back + MARGIN
+    }
+}

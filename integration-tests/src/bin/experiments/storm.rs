@@ -1,0 +1,75 @@
+//! E12: what is logged while many resources are down.
+
+use crate::herd::Herd;
+use crate::lines::{Lines, sort};
+use crate::passing::until;
+use crate::run::Run;
+use integration_tests::Subject;
+use integration_tests::experiment::Figure;
+use qa_pool::core::Stats;
+use qa_servers::proxy::Door;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Between two summaries of one resource.
+const SUMMARY_SECONDS: f64 = 10.0;
+
+/// An outage in which the port refuses, and the lines of the log.
+pub(crate) async fn storm<S: Subject>(run: Run) -> Vec<Figure> {
+    let (size, outage) = (run.pick(40, 200), Duration::from_secs(run.pick(16, 60)));
+    let lines = Lines::listen();
+    let herd = Herd::<S>::connected(size, "storm").await;
+    let before: Vec<_> = herd.stats().collect();
+    lines.take();
+
+    run.progress(&format!("{size} resources are refused for {outage:?}"));
+    let began = Instant::now();
+    herd.lose(Door::Refuse);
+    until((began + outage).into()).await;
+    herd.heal().await;
+    let (seconds, told) = (began.elapsed().as_secs_f64(), lines.take());
+    let after: Vec<_> = herd.stats().collect();
+    herd.close().await;
+
+    let all = told.len();
+    let (told, others) = sort(told);
+    let grown = |of: fn(&Stats) -> u64| {
+        let sum = |stats: &[Stats]| stats.iter().map(of).sum::<u64>();
+        sum(&after) - sum(&before)
+    };
+    let changes = grown(|stats| stats.connects) + grown(|stats| stats.disconnects);
+    let lines: usize = told.values().map(|told| told.changes).sum();
+    let each = |of: fn(f64, f64) -> f64| -> Vec<f64> {
+        let number = |count: usize| u32::try_from(count).map_or(f64::NAN, f64::from);
+        told.values().map(|told| of(number(told.changes), number(told.summaries))).collect()
+    };
+    let per_second: Vec<_> =
+        each(|changes, summaries| changes + summaries).iter().map(|n| n / seconds).collect();
+    let summaries = each(|_, summaries| summaries);
+    let most_summaries = (seconds / SUMMARY_SECONDS).ceil();
+    let failures = grown(|stats| stats.connect_failures);
+    vec![
+        Figure::count("lines of state changes", lines)
+            .must(&format!("= {changes}, the state changes"), lines as u64 == changes),
+        Figure::new("summaries per resource", "", &summaries)
+            .must("≤ one per 10 s", summaries.iter().all(|count| *count <= most_summaries)),
+        Figure::new("lines per resource and second", "/s", &per_second).at_most(0.2),
+        other_lines(&others).of(all),
+        Figure::count("failed attempts, in the counters only", failures),
+    ]
+}
+
+/// What drivers say by themselves.
+fn other_lines(others: &[String]) -> Figure {
+    let figure = Figure::count("other lines", others.len()).is(0.0);
+    let kinds: BTreeSet<_> =
+        others.iter().map(|line| line.split('(').next().unwrap_or(line)).collect();
+    if kinds.is_empty() {
+        return figure;
+    }
+    let kinds: Vec<_> = kinds.into_iter().take(4).collect();
+    let kinds = kinds.join("; ");
+    figure.note(format!(
+        "its driver says by itself, at levels that only the application's filter keeps out: {kinds}"
+    ))
+}
