@@ -80,7 +80,7 @@ impl Backend for MongoDb {
     async fn connect(&self) -> Result<Client> {
         let (client, sight) = self.client().await?;
         // From here on the driver has tasks and sockets, also where this future is dropped.
-        let guard = Guard::new(client);
+        let guard = Guard::new(client, sight.clone());
         tokio::select! {
             biased;
             pinged = self.ping(guard.client()) => pinged?,
@@ -91,16 +91,15 @@ impl Backend for MongoDb {
     }
 
     async fn ping(&self, client: &Client) -> Result<()> {
-        let admin = client.database("admin");
-        let ping = admin.run_command(doc! { "ping": 1 });
-        // The nearest member: a replica set that has no primary at the moment is alive, and only
-        // its writes have to wait.
-        let nearest = ReadPreference::Nearest { options: None };
-        ping.selection_criteria(nearest.into()).await.map(drop)
+        ping(client).await
     }
 
     async fn close(&self, client: Client) -> Result<()> {
-        say_goodbye(client).await
+        let sight = self.sight.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match sight {
+            Some(sight) => say_goodbye(client, sight).await,
+            None => unreachable!("a client that is closed was connected"),
+        }
     }
 
     async fn lost(&self, _client: &Client) -> Error {
@@ -114,6 +113,15 @@ impl Backend for MongoDb {
     fn classify(error: &Error) -> Class {
         classify::classify(error)
     }
+}
+
+/// One round trip to the nearest member: a replica set that has no primary at the moment is alive,
+/// and only its writes have to wait.
+pub(crate) async fn ping(client: &Client) -> Result<()> {
+    let nearest = ReadPreference::Nearest { options: None };
+    let admin = client.database("admin");
+    let ping = admin.run_command(doc! { "ping": 1 });
+    ping.selection_criteria(nearest.into()).await.map(drop)
 }
 
 impl fmt::Debug for MongoDb {

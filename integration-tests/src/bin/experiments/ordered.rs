@@ -74,7 +74,12 @@ pub(crate) async fn shutdown(run: Run) -> Vec<Figure> {
     for round in 0..run.pick(1, 5) {
         for hung in 0..MEMBERS {
             run.progress(&format!("round {round}: {} hangs", members[hung].name));
-            seen.push(one(&members, hung).await);
+            let seen_now = one(&members, hung).await;
+            if seen_now.left > 0 {
+                let of = members.iter().map(|one| (one.name, connections(one.proxy.port())));
+                run.progress(&format!("left: {:?}", of.collect::<Vec<_>>()));
+            }
+            seen.push(seen_now);
         }
     }
     for member in members {
