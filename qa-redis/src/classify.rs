@@ -11,8 +11,7 @@ use std::sync::Arc;
 pub(crate) fn classify(error: &RedisError) -> Class {
     match error.kind() {
         Kind::Io => classify_io(error),
-        // Bytes that are no protocol. A value of another type than was asked for has a source.
-        Kind::Parse if error.source().is_none() => Class::unknown(ErrorKind::Connect),
+        Kind::Parse if is_no_protocol(error) => Class::unknown(ErrorKind::Connect),
         Kind::AuthenticationFailed => Class::not_applied(ErrorKind::Auth),
         Kind::InvalidClientConfig | Kind::EmptySentinelList | Kind::RESP3NotSupported => {
             Class::not_applied(ErrorKind::Config)
@@ -25,6 +24,13 @@ pub(crate) fn classify(error: &RedisError) -> Class {
         // Parse, UnexpectedReturnType: an answer of another type, to a command that was applied.
         _ => Class::unknown(ErrorKind::Operation),
     }
+}
+
+/// Whether what came is no answer at all, such as one that was cut off in the middle: the connection
+/// is at fault. A value of another type than was asked for has a source too, but another text.
+fn is_no_protocol(error: &RedisError) -> bool {
+    let by_decoder = error.detail().is_some_and(|text| text.starts_with("Parse error at "));
+    by_decoder || error.source().is_none()
 }
 
 fn classify_io(error: &RedisError) -> Class {

@@ -121,6 +121,15 @@ fn every_answer_of_a_server_has_its_class() {
     }
 }
 
+/// With the text that the driver's decoder has for an answer that ends too early; `loss` in the
+/// tests has a real one.
+#[test]
+fn an_answer_that_was_cut_off_is_the_connections_fault() {
+    let text = "Parse error at 2\nUnexpected end of input\n".to_owned();
+    let error = RedisError::from(redis::ParsingError::from(text));
+    assert_eq!(classify(&error), Class::unknown(Connect));
+}
+
 #[test]
 fn an_answer_of_another_type_was_still_given_to_an_applied_command() {
     let error = redis::from_redis_value::<i64>(Value::SimpleString("long".into())).unwrap_err();

@@ -5,6 +5,7 @@ mod support;
 use qa_redis::redis::{self, AsyncCommands, RedisError};
 use qa_redis::{Client, Redis};
 use qa_resource_core::{Backend, Class, ErrorKind};
+use qa_servers::proxy::{Ending, FaultProxy};
 use qa_servers::testing::eventually;
 use std::time::Duration;
 use support::{AT_ONCE, answers, backend, connect, connections, cut, owned, shared};
@@ -47,6 +48,27 @@ async fn a_killed_server_is_noticed_at_once() {
     let error = timeout(AT_ONCE, waiting).await.unwrap().unwrap().unwrap_err();
     assert_eq!(Redis::classify(&error), Class::unknown(ErrorKind::Connect), "{error}");
     fails_unsent(&mut client).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_is_the_connections_fault() {
+    let server = shared().await;
+    let proxy = FaultProxy::open(server.port()).await;
+    let mut unreadable = 0;
+    for bytes in 1..="$5\r\nhello".len() as u64 {
+        proxy.heal();
+        let before = proxy.counts().bytes_to_client;
+        let mut client = connect("torn", &proxy.url(&server.url())).await;
+        let heard = proxy.counts().bytes_to_client - before;
+        let cut = Some((heard + bytes, Ending::Close));
+        proxy.change(|faults| faults.to_client.cut_after = cut);
+        let mut echo = redis::cmd("ECHO");
+        let answer = timeout(AT_ONCE, echo.arg("hello").query_async::<String>(&mut client)).await;
+        let error = answer.unwrap().unwrap_err();
+        assert_eq!(Redis::classify(&error), Class::unknown(ErrorKind::Connect), "{error}");
+        unreadable += usize::from(error.kind() == redis::ErrorKind::Parse);
+    }
+    assert!(unreadable > 0, "the driver calls none of them unreadable");
 }
 
 #[tokio::test]
