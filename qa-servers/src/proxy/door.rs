@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpSocket;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 /// How many connections may wait to be accepted, as for most servers.
@@ -69,13 +70,25 @@ fn bind(port: u16) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// Accepts connections as the faults say; those that it accepted end with it.
-pub(super) async fn keep(entry: Arc<Entry>, server: u16, mut scene: Watched, tally: Arc<Tally>) {
+/// Accepts connections as the faults say, and tells once that it does; those that it accepted end
+/// with it.
+pub(super) async fn keep(
+    entry: Arc<Entry>,
+    server: u16,
+    mut scene: Watched,
+    tally: Arc<Tally>,
+    listening: oneshot::Sender<()>,
+) {
+    let mut listening = Some(listening);
     let mut connections = JoinSet::new();
     loop {
         // Anew for all faults: a listener that was shut stays so in the eyes of the runtime.
         let door = scene.borrow_and_update().faults.door;
         let listener = entry.socket.try_clone().and_then(tokio::net::TcpListener::from_std);
+        if let Some(listening) = listening.take() {
+            // Whoever opened it may have gone; then this ends soon.
+            let _ = listening.send(());
+        }
         let accept = async {
             let Ok(listener) = listener else { return tokio::time::sleep(RESPITE).await };
             while let Ok((client, _)) = listener.accept().await {

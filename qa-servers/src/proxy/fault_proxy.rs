@@ -6,7 +6,7 @@ use super::scene::Scene;
 use super::{Counts, Direction, Faults};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// A loopback port in front of a server's, which does to connections what it is told to.
@@ -32,17 +32,16 @@ impl FaultProxy {
     /// Where there is no free port: it is for tests.
     ///
     /// # Cancel safety
-    /// It does not wait for anything.
-    #[expect(
-        clippy::unused_async,
-        reason = "it needs a runtime, and that is how a function says so"
-    )]
+    /// When the future is dropped, the port is closed again.
     pub async fn open(server: u16) -> Self {
         let entry = Arc::new(Entry::new().unwrap());
         let (scene, watched) = watch::channel(Scene::default());
+        let (listening, listens) = oneshot::channel();
         let tally = Arc::<Tally>::default();
-        let task = tokio::spawn(keep(entry.clone(), server, watched, tally.clone()));
-        Self { port: entry.port(), server, entry, scene, tally, task }
+        let task = tokio::spawn(keep(entry.clone(), server, watched, tally.clone(), listening));
+        let proxy = Self { port: entry.port(), server, entry, scene, tally, task };
+        listens.await.unwrap();
+        proxy
     }
 
     /// The port that clients connect to, on `127.0.0.1`.
