@@ -3,7 +3,7 @@
 use crate::run::{Against, Run};
 use crate::{
     black_hole, cancelled, cold, fairness, frozen, half_open, herd, leaks, limit, model, moments,
-    ordered, races, redaction, restart, shaky, silent_door, stopped, storm,
+    ordered, races, redaction, restart, shaky, silent_door, soak, stopped, storm, ugly,
 };
 use futures_util::future::LocalBoxFuture;
 use integration_tests::experiment::Figure;
@@ -168,6 +168,14 @@ pub(crate) const ALL: &[Experiment] = &[
         },
     },
     Experiment {
+        id: "E21",
+        title: "ugly network",
+        against: Against::FOUR,
+        seconds: 300,
+        alone: false,
+        run: each!(ugly::network),
+    },
+    Experiment {
         id: "E23",
         title: "redaction canary",
         against: Against::FOUR,
@@ -190,6 +198,14 @@ pub(crate) const ALL: &[Experiment] = &[
         seconds: 100,
         alone: false,
         run: each!(stopped::process),
+    },
+    Experiment {
+        id: "E28",
+        title: "soak",
+        against: &[Against::Pool],
+        seconds: 660,
+        alone: false,
+        run: |run| Box::pin(soak::pool(run)),
     },
     Experiment {
         id: "E30",

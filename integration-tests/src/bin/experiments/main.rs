@@ -11,6 +11,7 @@ mod behind;
 mod black_hole;
 mod cancelled;
 mod catalogue;
+mod census;
 mod child;
 mod cli;
 mod cold;
@@ -34,9 +35,11 @@ mod run;
 mod schedule;
 mod shaky;
 mod silent_door;
+mod soak;
 mod stopped;
 mod storm;
 mod table;
+mod ugly;
 mod virtual_time;
 
 #[path = "../../../../qa-resource-core/tests/common/mod.rs"]
