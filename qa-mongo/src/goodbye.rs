@@ -11,13 +11,13 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// Limit for the question whether the server is there at all.
-const ANSWER: Duration = Duration::from_millis(500);
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// Limit for an orderly shutdown, which waits for every cursor and session to be dropped.
-const GRACEFUL: Duration = Duration::from_millis(700);
+const GRACEFUL: Duration = Duration::from_millis(500);
 
 /// Limit for a shutdown that waits for none of them.
-const IMMEDIATE: Duration = Duration::from_millis(700);
+const IMMEDIATE: Duration = Duration::from_millis(400);
 
 /// Limit for each step that goes on in the background. Our heartbeat (2 s) and connect timeout
 /// (5 s) are what the driver's monitors take to find a frozen server gone, or to be ended.

@@ -42,12 +42,16 @@ impl<S: Subject> Behind<S> {
 
 /// Puts all of them under the same faults.
 pub(crate) fn all_under<S: Subject>(resources: &[Behind<S>], faults: &Faults) {
-    resources.iter().for_each(|one| one.proxy.set(faults.clone()));
+    for one in resources {
+        one.proxy.set(faults.clone());
+    }
 }
 
 /// Takes all faults back.
 pub(crate) fn heal<S: Subject>(resources: &[Behind<S>]) {
-    resources.iter().for_each(|one| one.proxy.heal());
+    for one in resources {
+        one.proxy.heal();
+    }
 }
 
 /// How long each took to reach `state`.

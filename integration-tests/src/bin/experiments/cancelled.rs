@@ -118,7 +118,7 @@ async fn work<S: Subject>(proxied: &Proxied<S>, drops: usize) -> Tally {
 
 async fn kept<S: Subject>(proxied: &Proxied<S>) -> Tally {
     let number = number();
-    judge(number, Some(S::echo(&proxied.rig.group, number).await))
+    judge(number, Some(&S::echo(&proxied.rig.group, number).await))
 }
 
 /// Drops an operation, unless it is done before.
@@ -130,17 +130,17 @@ async fn dropped<S: Subject>(proxied: &Proxied<S>) -> Tally {
     } else {
         timeout(LONGEST.mul_f64(fastrand::f64()), operation).await.ok()
     };
-    judge(number, answer)
+    judge(number, answer.as_ref())
 }
 
-fn judge(number: u64, answer: Option<qa_pool::Result<u64>>) -> Tally {
+fn judge(number: u64, answer: Option<&qa_pool::Result<u64>>) -> Tally {
     let mut tally = Tally::default();
     match answer {
         None => tally.dropped = 1,
         Some(Err(_)) => tally.failed = 1,
         Some(Ok(answer)) => {
             tally.answered = 1;
-            tally.misdelivered = usize::from(answer != number);
+            tally.misdelivered = usize::from(*answer != number);
         }
     }
     tally

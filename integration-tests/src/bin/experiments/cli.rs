@@ -25,7 +25,7 @@ pub(crate) struct Cli {
     #[arg(long, value_parser = duration, value_name = "TIME")]
     pub(crate) soak: Option<Duration>,
     /// How many run at once
-    #[arg(long, default_value_t = 8, value_name = "N")]
+    #[arg(long, default_value_t = 6, value_name = "N")]
     pub(crate) jobs: usize,
     /// Where experiments.md and experiments.json are written [default: docs]
     #[arg(long, value_name = "FOLDER")]

@@ -42,7 +42,7 @@ pub(crate) async fn waiters<S: Subject>(run: Run) -> Vec<Figure> {
     run.progress(&format!("{waiters} wait until it is back"));
     let queue = patient::<S>(waiters).await;
     run.progress(&format!("{borrows} borrow"));
-    let (lent, counted, left) = borrow::<S>(borrows).await;
+    let (borrowed, counted, left) = borrow::<S>(borrows).await;
     vec![
         Figure::seconds("timeout after its time", &late).p99_at_most(0.05),
         Figure::count("waits that ended otherwise", otherwise).of(waiters).is(0.0),
@@ -51,8 +51,8 @@ pub(crate) async fn waiters<S: Subject>(run: Run) -> Vec<Figure> {
              connections, which there are none of yet",
         ),
         Figure::count("stayed and was not served", queue.unserved).of(queue.served.len()).is(0.0),
-        Figure::count("leases counted less those lent", counted.abs_diff(lent))
-            .of(usize::try_from(lent).unwrap_or(usize::MAX))
+        Figure::count("leases counted less those lent", counted.abs_diff(borrowed))
+            .of(usize::try_from(borrowed).unwrap_or(usize::MAX))
             .is(0.0)
             .note(
                 "with waits that are dropped at random, and a fresh connection four times a second",

@@ -84,7 +84,7 @@ async fn stalls<S: Subject>(run: &Run, time: Duration) -> (Vec<Look>, usize, usi
     let network = join_all(resources.iter().map(|one| async {
         let mut begin = Instant::now();
         while begin < end {
-            let calm = (SECOND - STALL).mul_f64(fastrand::f64());
+            let calm = SECOND.saturating_sub(STALL).mul_f64(fastrand::f64());
             sleep_until(begin + calm).await;
             one.proxy.set(stalled.clone());
             sleep_until(begin + calm + STALL).await;

@@ -31,7 +31,9 @@ pub(crate) async fn accepts<S: Subject>(run: Run) -> Vec<Figure> {
 
     let until = Instant::now() + silence;
     all_under(&resources, &Faults { door: Door::Silent, ..Faults::default() });
-    resources.iter().for_each(|one| one.proxy.reset());
+    for one in &resources {
+        one.proxy.reset();
+    }
     run.progress(&format!("{count} doors accept and say nothing for {silence:?}"));
     all_reach(&resources, State::Reconnecting).await;
     let dials = join_all(diallers.iter().map(|rig| dial_until(until, &rig.group)));
@@ -39,7 +41,7 @@ pub(crate) async fn accepts<S: Subject>(run: Run) -> Vec<Figure> {
     let (dials, leases) = tokio::join!(dials, leases);
 
     heal(&resources);
-    let served = join_all(resources.iter().map(|one| first_success(&one.rig))).await;
+    let answered = join_all(resources.iter().map(|one| first_success(&one.rig))).await;
     for rig in diallers {
         rig.close().await;
     }
@@ -55,7 +57,7 @@ pub(crate) async fn accepts<S: Subject>(run: Run) -> Vec<Figure> {
         dial.must(&limit, within_limit).note("connect_timeout, and 50 ms for a timer that is late"),
         Figure::seconds("a refused lease", &times(&leases)).at_most(acquire),
         Figure::count("leases refused with another error", odd).of(leases.len()).is(0.0),
-        Figure::seconds("first success after the heal", &served).p99_at_most(2.0),
+        Figure::seconds("first success after the heal", &answered).p99_at_most(2.0),
         Figure::count("connections left", left).of(count).is(0.0),
     ]
 }
@@ -82,7 +84,7 @@ async fn acquire_until<B: Backend>(until: Instant, group: &Group<B>) -> Failures
     let mut failures = Failures::new();
     while Instant::now() + group.settings().acquire_timeout < until {
         let began = Instant::now();
-        let error = group.acquire().await.err().expect("a lease of a server that says nothing");
+        let error = group.acquire().await.expect_err("a lease of a server that says nothing");
         failures.push((began.elapsed(), error.kind()));
     }
     failures

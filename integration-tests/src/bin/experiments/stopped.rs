@@ -40,14 +40,14 @@ pub(crate) async fn process<S: Subject>(run: Run) -> Vec<Figure> {
     tokio::time::sleep(Settings::default().health_interval * 2).await;
     let lost = |states: Vec<State>| states.contains(&State::Reconnecting);
     let evicted = watches.iter_mut().map(|watch| lost(seen(watch))).filter(|lost| *lost).count();
-    let served: Vec<_> = answers.iter().map(|(took, _)| *took).collect();
+    let took: Vec<_> = answers.iter().map(|(took, _)| *took).collect();
     let failed = answers.iter().filter(|(_, answer)| answer.is_err()).count();
     for rig in rigs {
         rig.close().await;
     }
     vec![
         Figure::seconds("the process stood still", &[gap]).at_least(stopped.as_secs_f64() * 0.9),
-        Figure::seconds("answered after it went on", &served).p99_at_most(2.0),
+        Figure::seconds("answered after it went on", &took).p99_at_most(2.0),
         Figure::count("questions that failed", failed).of(count).is(0.0),
         evictions(S::SYSTEM, evicted, count, stopped),
     ]
