@@ -171,7 +171,6 @@ impl Tally {
 
     fn figures(self) -> Vec<Figure> {
         let operations = self.took.len();
-        let longest = OPERATION_TIMEOUT.as_secs_f64() + 0.25;
         let mut blaming = Figure::count("errors that blame what was given", self.blaming.len());
         if let Some(error) = self.blaming.first() {
             blaming = blaming.note(format!("such as: {error}"));
@@ -181,7 +180,7 @@ impl Tally {
             lost = lost.note(format!("such as: {error}"));
         }
         vec![
-            Figure::seconds("an operation", &self.took).at_most(longest),
+            Figure::seconds("an operation", &self.took),
             Figure::count("hung operations", self.hung).of(operations).is(0.0),
             Figure::count("wrong answers", self.wrong).of(operations).is(0.0),
             blaming.of(operations).is(0.0),

@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// and in the proxy. A leak at each fault would be more than that in ten minutes.
 const POOLS: f64 = 16.0;
 
+/// So do a runtime's threads for blocking work.
+const BLOCKING: f64 = 4.0;
+
 /// A thread for blocking work that has none ends after ten seconds.
 const IDLE: Duration = Duration::from_secs(11);
 
@@ -86,7 +89,7 @@ pub(crate) async fn pool(run: Run) -> Vec<Figure> {
         watch.growth("memory (KiB)", |census| census.memory_kib, 1024.0),
         watch.growth("open files", |census| census.files, POOLS),
         watch.growth("tasks", |census| census.tasks, POOLS),
-        watch.growth("threads", |census| census.threads, 1.0),
+        watch.growth("threads", |census| census.threads, BLOCKING),
     ]);
     drop(watch);
     let report = pool.close(SHUTDOWN_TIMEOUT).await;
