@@ -16,9 +16,20 @@ pub(crate) struct Experiment {
     pub(crate) against: &'static [Against],
     /// About how long its full form takes: the long ones are started first.
     pub(crate) seconds: u32,
-    /// It measures small times, and wants the machine for itself.
-    pub(crate) alone: bool,
+    /// What it needs of the machine.
+    pub(crate) needs: Needs,
     pub(crate) run: fn(Run) -> LocalBoxFuture<'static, Vec<Figure>>,
+}
+
+/// What an experiment needs of the machine, so that the others do not spoil its figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// It mostly waits.
+    Little,
+    /// It is busy: only one other such runs beside it.
+    Core,
+    /// It measures small times, and runs alone.
+    Machine,
 }
 
 /// A function that is generic over the subject, as one that looks the subject up.
@@ -42,7 +53,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "half-open connection, at rest",
         against: Against::FOUR,
         seconds: 70,
-        alone: false,
+        needs: Needs::Little,
         run: each!(half_open::idle),
     },
     Experiment {
@@ -50,7 +61,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "half-open connection, at work",
         against: Against::FOUR,
         seconds: 75,
-        alone: false,
+        needs: Needs::Core,
         run: each!(half_open::busy),
     },
     Experiment {
@@ -58,7 +69,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "frozen server",
         against: Against::FOUR,
         seconds: 45,
-        alone: false,
+        needs: Needs::Little,
         run: each!(frozen::server),
     },
     Experiment {
@@ -66,7 +77,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "killed and started again",
         against: Against::FOUR,
         seconds: 420,
-        alone: false,
+        needs: Needs::Little,
         run: each!(restart::crash),
     },
     Experiment {
@@ -74,7 +85,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "accepts, then silence",
         against: Against::FOUR,
         seconds: 130,
-        alone: false,
+        needs: Needs::Little,
         run: each!(silent_door::accepts),
     },
     Experiment {
@@ -82,7 +93,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "a herd that comes back",
         against: Against::FOUR,
         seconds: 60,
-        alone: false,
+        needs: Needs::Core,
         run: each!(herd::back),
     },
     Experiment {
@@ -90,7 +101,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "the log of a herd",
         against: Against::FOUR,
         seconds: 80,
-        alone: false,
+        needs: Needs::Core,
         run: each!(storm::storm),
     },
     Experiment {
@@ -98,7 +109,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "fairness and exactness",
         against: Against::FOUR,
         seconds: 60,
-        alone: true,
+        needs: Needs::Machine,
         run: each!(fairness::waiters),
     },
     Experiment {
@@ -106,7 +117,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "cancellation safety",
         against: Against::FOUR,
         seconds: 90,
-        alone: false,
+        needs: Needs::Core,
         run: each!(cancelled::operations),
     },
     Experiment {
@@ -114,7 +125,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "leak detection",
         against: Against::FOUR,
         seconds: 20,
-        alone: true,
+        needs: Needs::Machine,
         run: each!(leaks::detection),
     },
     Experiment {
@@ -122,7 +133,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "ordered shutdown with a hung member",
         against: &[Against::Pool],
         seconds: 120,
-        alone: true,
+        needs: Needs::Machine,
         run: |run| Box::pin(ordered::shutdown(run)),
     },
     Experiment {
@@ -136,7 +147,7 @@ pub(crate) const ALL: &[Experiment] = &[
             Against::Redis,
         ],
         seconds: 60,
-        alone: false,
+        needs: Needs::Core,
         run: |run| {
             let live: fn(Run) -> LocalBoxFuture<'static, Vec<Figure>> = each!(moments::live);
             if run.against == Against::Core { Box::pin(races::core(run)) } else { live(run) }
@@ -147,7 +158,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "state-machine model",
         against: &[Against::Core],
         seconds: 60,
-        alone: false,
+        needs: Needs::Little,
         run: |run| Box::pin(model::sequences(run)),
     },
     Experiment {
@@ -161,7 +172,7 @@ pub(crate) const ALL: &[Experiment] = &[
             Against::Redis,
         ],
         seconds: 100,
-        alone: false,
+        needs: Needs::Little,
         run: |run| match run.against {
             Against::Pool => Box::pin(black_hole::health(run)),
             _ => (each!(shaky::health))(run),
@@ -172,7 +183,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "ugly network",
         against: Against::FOUR,
         seconds: 300,
-        alone: false,
+        needs: Needs::Core,
         run: each!(ugly::network),
     },
     Experiment {
@@ -180,7 +191,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "redaction canary",
         against: Against::FOUR,
         seconds: 60,
-        alone: false,
+        needs: Needs::Little,
         run: each!(redaction::life),
     },
     Experiment {
@@ -188,7 +199,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "cold start",
         against: &[Against::Pool],
         seconds: 100,
-        alone: false,
+        needs: Needs::Little,
         run: |run| Box::pin(cold::start(run)),
     },
     Experiment {
@@ -196,7 +207,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "our process is stopped",
         against: Against::FOUR,
         seconds: 100,
-        alone: false,
+        needs: Needs::Little,
         run: each!(stopped::process),
     },
     Experiment {
@@ -206,7 +217,7 @@ pub(crate) const ALL: &[Experiment] = &[
         seconds: 660,
         // Where the machine is so busy that two pings in a row take a second, a resource is lost
         // without a fault.
-        alone: true,
+        needs: Needs::Machine,
         run: |run| Box::pin(soak::pool(run)),
     },
     Experiment {
@@ -214,7 +225,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "a full server",
         against: &[Against::Mongodb, Against::Rabbitmq, Against::Redis],
         seconds: 60,
-        alone: false,
+        needs: Needs::Little,
         run: each!(limit::full),
     },
 ];

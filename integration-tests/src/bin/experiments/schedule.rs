@@ -1,6 +1,6 @@
 //! Runs the experiments, each in a process of its own and several at once, and judges them.
 
-use crate::catalogue::{self, Experiment};
+use crate::catalogue::{self, Experiment, Needs};
 use crate::child;
 use crate::cli::Cli;
 use crate::machine::{self, Versions};
@@ -27,6 +27,9 @@ const THRIFT: [(&str, &str); 3] = [
     ("MALLOC_MMAP_THRESHOLD_", "131072"),
 ];
 
+/// So many busy ones run at once, beside those that mostly wait.
+const BUSY: usize = 2;
+
 /// One experiment against one thing.
 #[derive(Clone, Copy)]
 struct Job {
@@ -47,8 +50,7 @@ struct Call<'a> {
 
 /// Runs what was asked for and writes the table; whether every criterion held.
 pub(crate) async fn run(cli: &Cli) -> Result<bool> {
-    let (alone, together): (Vec<Job>, _) =
-        jobs(cli)?.into_iter().partition(|job| job.experiment.alone);
+    let jobs = jobs(cli)?;
     eprintln!("starting the servers that the experiments share");
     let call = Call {
         cli,
@@ -56,19 +58,17 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
         date: machine::today()?,
         machine: machine::machine()?,
         began: Instant::now(),
-        all: alone.len() + together.len(),
+        all: jobs.len(),
         done: AtomicUsize::new(0),
     };
-    let mut rows = Vec::new();
-    for job in alone {
-        rows.extend(call.run(job).await);
-    }
-    let running = together.into_iter().map(|job| call.run(job));
-    let mut running = stream::iter(running).buffer_unordered(cli.jobs.max(1));
-    while let Some(more) = running.next().await {
-        rows.extend(more);
-    }
-    drop(running);
+    let of = |needs| jobs.iter().copied().filter(move |job| job.experiment.needs == needs);
+    let mut rows = call.run_all(of(Needs::Machine), 1).await;
+    let (busy, others) = tokio::join!(
+        call.run_all(of(Needs::Core), BUSY.min(cli.jobs)),
+        call.run_all(of(Needs::Little), cli.jobs)
+    );
+    rows.extend(busy);
+    rows.extend(others);
     rows.sort_by_key(Row::place);
     call.end(&rows)
 }
@@ -97,6 +97,12 @@ fn jobs(cli: &Cli) -> Result<Vec<Job>> {
 }
 
 impl Call<'_> {
+    /// Runs many jobs, so many at once.
+    async fn run_all(&self, jobs: impl Iterator<Item = Job>, at_once: usize) -> Vec<Row> {
+        let running = jobs.map(|job| self.run(job));
+        stream::iter(running).buffer_unordered(at_once.max(1)).concat().await
+    }
+
     /// Runs one job to its rows; a run that ends without any is one that failed.
     async fn run(&self, job: Job) -> Vec<Row> {
         let began = Instant::now();
