@@ -55,6 +55,9 @@ async fn a_client_certificate_is_shown_where_one_is_wanted() {
         ..trusting(&authority)
     };
     works(&server, showing).await;
+    // It is refused after its own handshake has ended. Where the refusal's reset overtakes the alert
+    // that says why, all that is left to be seen is the reset.
     let (kind, text) = failure(&server, trusting(&authority)).await;
-    assert!(kind == ErrorKind::Config && text.contains("ertificate"), "{kind} {text}");
+    let told = kind == ErrorKind::Config && text.contains("ertificate");
+    assert!(told || kind == ErrorKind::Connect && text.contains("reset"), "{kind} {text}");
 }

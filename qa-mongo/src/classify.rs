@@ -148,6 +148,7 @@ mod tests {
             (command(50), Class::unknown(Timeout)),
             (command(91), Class::unknown(Connect)),
             (command(189), Class::unknown(Connect)),
+            (command(211), Class::not_applied(Connect)),
             (command(10107), Class::not_applied(Connect)),
             (command(11600), Class::unknown(Connect)),
             (command(11602), Class::unknown(Connect)),

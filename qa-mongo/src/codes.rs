@@ -51,6 +51,8 @@ pub(crate) const CODES: Codes = Codes::new(&[
     (175, "QueryPlanKilled", interrupted(ErrorKind::Operation)),
     (189, "PrimarySteppedDown", interrupted(ErrorKind::Connect)),
     (202, "NetworkInterfaceExceededTimeLimit", interrupted(ErrorKind::Timeout)),
+    // Just after a start, a server cannot verify yet the cluster time that every command brings.
+    (211, "KeyNotFound", refused(ErrorKind::Connect)),
     (237, "CursorKilled", interrupted(ErrorKind::Operation)),
     (251, "NoSuchTransaction", refused(ErrorKind::Operation)),
     (262, "ExceededTimeLimit", interrupted(ErrorKind::Timeout)),
