@@ -4,7 +4,7 @@
 //!
 //! Each experiment runs in a process of its own, once per backend, so that threads, file
 //! descriptors, logs and metrics are its own, and it may stop or kill itself. Several of them run at
-//! once, because they mostly wait. To add one: a function in a file here that takes a [`Run`] and
+//! once, because they mostly wait. To add one: a function in a file here that takes a [`Run`](run::Run) and
 //! gives its figures, and a line in `catalogue.rs`.
 
 mod behind;
