@@ -65,6 +65,15 @@ pub trait Backend: Send + Sync + 'static {
         std::future::pending().await
     }
 
+    /// Resolves when the driver says that a connection which it held to be gone is there again; one
+    /// that it never held to be gone is not. Only asked with [`Recovery::Driver`], between two pings
+    /// of a reconnect, the next of which then comes at once. Default: never, so that only the pings
+    /// find it.
+    async fn regained(&self, client: &Self::Client) {
+        let _ = client;
+        std::future::pending::<()>().await;
+    }
+
     /// Why the server, though connected, does not do all that it should (a `RabbitMQ` alarm that
     /// blocks publishers, say); such a resource reads as degraded. Asked after each answered ping,
     /// so it must be had without I/O. Default: nothing.

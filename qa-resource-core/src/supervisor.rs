@@ -119,23 +119,33 @@ impl<B: Backend> Supervisor<B> {
     /// Brings the connection back, however long it takes.
     async fn reconnect(&mut self) {
         let (began, mut summary, mut delay) = (Instant::now(), Instant::now(), None);
-        let (mut permanent, mut took, mut attempts) = (false, Duration::ZERO, 0u32);
+        let (mut permanent, mut hurried) = (false, false);
+        let (mut took, mut attempts) = (Duration::ZERO, 0u32);
         loop {
             let next = self.backoff.next(delay, fastrand::f64());
             delay = Some(next);
             // Only somebody's action mends a permanent error (a rotated password): no hurry.
             let slow = permanent.then(|| self.backoff.slow(fastrand::f64()));
-            sleep(slow.unwrap_or_else(|| self.backoff.rest(next, took, fastrand::f64()))).await;
+            let rest = slow.unwrap_or_else(|| self.backoff.rest(next, took, fastrand::f64()));
+            // A driver that has been wrong a moment ago is not listened to: what it takes for a
+            // server that is back may still refuse us.
+            if permanent || hurried {
+                sleep(rest).await;
+                hurried = false;
+            } else {
+                hurried = self.regained(rest).await;
+            }
             let dialled = Instant::now();
             // Not in line: when a silent server answers again, all who stand there would dial at
             // the same moment. Who comes back after another delay comes alone.
-            let Some(permit) = dial::free_permit() else {
+            let permit = self.held.is_none().then(dial::free_permit);
+            if let Some(None) = permit {
                 took = Duration::ZERO;
                 continue;
-            };
+            }
             attempts = attempts.saturating_add(1);
             let limit = self.shared.settings.connect_timeout;
-            let Err(error) = self.attempt(Some(permit), limit).await else { return };
+            let Err(error) = self.attempt(permit.flatten(), limit).await else { return };
             took = dialled.elapsed();
             permanent = !error.kind().is_transient();
             if summary.elapsed() >= SUMMARY_INTERVAL {
@@ -148,8 +158,20 @@ impl<B: Backend> Supervisor<B> {
         }
     }
 
+    /// Waits for so long, or until the driver has the connection back by itself; gives whether it
+    /// has.
+    async fn regained(&self, limit: Duration) -> bool {
+        let regained = async {
+            match &self.held {
+                Some(client) => self.shared.backend.regained(client).await,
+                None => std::future::pending().await,
+            }
+        };
+        timeout(limit, regained).await.is_ok()
+    }
+
     /// One attempt, from dial to an answered ping, and as many more pings as the settings ask of a
-    /// reconnect; on success the resource is ready. Without a permit it waits in line for one.
+    /// reconnect; on success the resource is ready. To dial without a permit waits in line for one.
     async fn attempt(&mut self, permit: Option<Permit>, limit: Duration) -> Result<()> {
         if let Err(error) = self.try_once(permit, limit).await {
             if B::RECOVERY == Recovery::Supervisor || self.shared.state() == State::Connecting {
@@ -169,8 +191,10 @@ impl<B: Backend> Supervisor<B> {
 
     async fn try_once(&mut self, permit: Option<Permit>, limit: Duration) -> Result<()> {
         let permit = match permit {
-            Some(permit) => permit,
-            None => self.line_up().await?,
+            // The driver dials by itself; a ping takes no leave.
+            None if self.held.is_some() => None,
+            None => Some(self.line_up().await?),
+            permit => permit,
         };
         let began = Instant::now();
         let span = spans::connect(&self.shared);

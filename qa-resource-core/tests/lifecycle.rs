@@ -210,6 +210,41 @@ async fn a_driver_that_heals_itself_keeps_its_client() {
     assert_eq!((script.count("close"), script.open.load(Ordering::SeqCst)), (1, 0));
 }
 
+/// A driver that heals by itself and has just lost its connection; the next ping is due after 5 s.
+async fn lost_by_its_driver() -> (std::sync::Arc<Script>, Resource<Healing>) {
+    let script = Script::new();
+    let slow = Settings { backoff_floor: ms(5_000), backoff_cap: ms(5_000), ..exact() };
+    let resource = Resource::new("r", common::Scripted(script.clone()), slow);
+    resource.connect().await.unwrap();
+    script.cut();
+    assert!(resource.watch().wait_for(State::Reconnecting).await);
+    sleep(ms(1_000)).await;
+    (script, resource)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_driver_has_brought_back_is_found_at_once() {
+    let (script, resource) = lost_by_its_driver().await;
+    script.back.notify_one();
+    assert!(resource.watch().wait_for(State::Ready).await);
+    assert_eq!(script.elapsed(), ms(1_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_was_wrong_is_not_believed_twice_in_a_row() {
+    let (script, resource) = lost_by_its_driver().await;
+    let pings = script.count("ping");
+    Script::set(&script.ping, Does::Error(Fail::Cut));
+    for _ in 0..3 {
+        script.back.notify_one();
+        sleep(ms(100)).await;
+    }
+    assert_eq!((resource.state(), script.count("ping")), (State::Reconnecting, pings + 1));
+    Script::set(&script.ping, Does::Ok);
+    assert!(resource.watch().wait_for(State::Ready).await);
+    assert_eq!(script.elapsed(), ms(6_000));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reconnect_proves_itself_as_often_as_asked() {
     let (script, resource) = resource(Settings { health_successes: 3, ..exact() });

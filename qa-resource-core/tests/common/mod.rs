@@ -48,6 +48,7 @@ pub(crate) struct Script {
     pub(crate) ping: Mutex<Does>,
     pub(crate) close: Mutex<Does>,
     pub(crate) cut: Notify,
+    pub(crate) back: Notify,
     pub(crate) impaired: AtomicBool,
     pub(crate) calls: Mutex<Vec<Call>>,
     pub(crate) open: AtomicUsize,
@@ -62,6 +63,7 @@ impl Script {
             ping: Mutex::new(Does::Ok),
             close: Mutex::new(Does::Ok),
             cut: Notify::new(),
+            back: Notify::new(),
             impaired: AtomicBool::new(false),
             calls: Mutex::default(),
             open: AtomicUsize::new(0),
@@ -151,6 +153,10 @@ impl<const DRIVER: bool> Backend for Scripted<DRIVER> {
     async fn lost(&self, _: &Arc<Connection>) -> Fail {
         self.0.cut.notified().await;
         Fail::Cut
+    }
+
+    async fn regained(&self, _: &Arc<Connection>) {
+        self.0.back.notified().await;
     }
 
     fn impairment(&self, _: &Arc<Connection>) -> Option<String> {
