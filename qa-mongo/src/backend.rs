@@ -55,6 +55,10 @@ impl MongoDb {
         client.default_database().unwrap_or_else(|| client.database(DEFAULT_DATABASE))
     }
 
+    fn sight(&self) -> Option<watch::Receiver<Sight>> {
+        self.sight.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// A client that has not spoken to anybody yet, and the watch of what it sees.
     async fn client(&self) -> Result<(Client, watch::Receiver<Sight>)> {
         let mut options = ClientOptions::parse(self.url.clone()).await?;
@@ -83,7 +87,7 @@ impl Backend for MongoDb {
         let guard = Guard::new(client, sight.clone());
         tokio::select! {
             biased;
-            pinged = self.ping(guard.client()) => pinged?,
+            pinged = ping(guard.client()) => pinged?,
             error = Sight::absent(sight.clone()) => return Err(error),
         }
         *self.sight.lock().unwrap_or_else(PoisonError::into_inner) = Some(sight);
@@ -91,20 +95,35 @@ impl Backend for MongoDb {
     }
 
     async fn ping(&self, client: &Client) -> Result<()> {
+        // A ping that waits for a server has the driver look for it twice a second, all clients in
+        // step. Where the server is silent that finds its first word; where it refuses, the
+        // driver's own pace is enough.
+        if let Some(sight) = self.sight().filter(|sight| sight.borrow().is_refused()) {
+            tokio::select! {
+                biased;
+                () = Sight::regained(sight.clone()) => {}
+                error = Sight::lost(sight) => return Err(error),
+            }
+        }
         ping(client).await
     }
 
     async fn close(&self, client: Client) -> Result<()> {
-        let sight = self.sight.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // One that this backend has not connected itself: nothing is seen of its server.
-        let sight = sight.unwrap_or_else(|| watch::channel(Sight::Unseen).1);
+        let sight = self.sight().unwrap_or_else(|| watch::channel(Sight::Unseen).1);
         say_goodbye(client, sight).await
     }
 
     async fn lost(&self, _client: &Client) -> Error {
-        let sight = self.sight.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match sight {
+        match self.sight() {
             Some(sight) => Sight::lost(sight).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn regained(&self, _client: &Client) {
+        match self.sight() {
+            Some(sight) => Sight::regained(sight).await,
             None => std::future::pending().await,
         }
     }

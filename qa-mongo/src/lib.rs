@@ -37,7 +37,7 @@
 //! | `maxPoolSize` | 100 | the drivers' specification; the Rust driver's own 10 starves a busy service |
 //! | `serverSelectionTimeoutMS` | 4000 | a caller is told within seconds, not after 30 |
 //! | `connectTimeoutMS` | 5000 | as [`Settings::connect_timeout`](qa_resource_core::Settings) |
-//! | `heartbeatFrequencyMS` | 2000 | a frozen server leaves the driver's view after 7 s, not after 20 |
+//! | `heartbeatFrequencyMS` | 1500 to 2500, drawn for each client | a frozen server leaves the driver's view after 7.5 s, not after 20; clients that lost it together come back one by one |
 //! | `appName` | the resource's name | `db.currentOp()` then says whose connection it is |
 //!
 //! `socketTimeoutMS` and `waitQueueTimeoutMS` are refused, because the driver has no such limits

@@ -1,9 +1,10 @@
 //! What the driver's monitors see of the deployment.
 
 use mongodb::ServerType;
-use mongodb::error::Error;
+use mongodb::error::{Error, ErrorKind};
 use mongodb::event::EventHandler;
 use mongodb::event::sdam::{SdamEvent, TopologyDescription};
+use std::io;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -30,6 +31,14 @@ impl Sight {
         matches!(self, Self::Lost(_))
     }
 
+    /// Whether none is in sight any more, and the last one that was dialled refused, at once.
+    pub(crate) fn is_refused(&self) -> bool {
+        use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+        let Self::Lost(error) = self else { return false };
+        let ErrorKind::Io(error) = &*error.kind else { return false };
+        matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
+    }
+
     /// Waits until it is known that a connect can't succeed: no member was ever seen, and each has
     /// failed. The driver itself would go on looking until its server selection times out.
     pub(crate) async fn absent(mut sight: watch::Receiver<Self>) -> Error {
@@ -49,6 +58,17 @@ impl Sight {
             if timeout(GRACE, sight.wait_for(|sight| !sight.is_lost())).await.is_err() {
                 return error;
             }
+        }
+    }
+
+    /// Waits until a deployment that is out of sight, or gets out of it, is in sight again.
+    pub(crate) async fn regained(mut sight: watch::Receiver<Self>) {
+        let back = async {
+            sight.wait_for(Self::is_lost).await?;
+            sight.wait_for(|sight| !sight.is_lost()).await.map(drop)
+        };
+        if back.await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -85,7 +105,8 @@ impl Observer {
         let all_failed = failed.len() == servers.len();
         self.0.send_if_modified(|sight| {
             let next = match sight {
-                Sight::Seen => Sight::Lost(error),
+                // Also while it is lost: its latest reason is the one to tell.
+                Sight::Seen | Sight::Lost(_) => Sight::Lost(error),
                 Sight::Unseen if all_failed => Sight::Absent(error),
                 _ => return false,
             };
@@ -102,6 +123,15 @@ mod tests {
 
     fn lost() -> Sight {
         Sight::Lost(std::io::Error::from(ConnectionReset).into())
+    }
+
+    #[test]
+    fn a_silence_and_a_cut_are_no_refusals() {
+        let lost = |kind| Sight::Lost(io::Error::from(kind).into());
+        assert!(lost(io::ErrorKind::ConnectionRefused).is_refused());
+        assert!(!lost(io::ErrorKind::TimedOut).is_refused());
+        assert!(!lost(ConnectionReset).is_refused());
+        assert!(!Sight::Seen.is_refused());
     }
 
     #[tokio::test(start_paused = true)]
@@ -121,9 +151,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn only_what_was_lost_is_regained() {
+        let (sender, receiver) = watch::channel(Sight::Seen);
+        let waiting = tokio::spawn(Sight::regained(receiver));
+        for sight in [Sight::Seen, lost(), lost()] {
+            sender.send(sight).unwrap();
+            tokio::time::sleep(GRACE * 2).await;
+            assert!(!waiting.is_finished());
+        }
+        sender.send(Sight::Seen).unwrap();
+        timeout(GRACE, waiting).await.unwrap().unwrap();
+        drop(sender);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_closed_client_is_not_a_lost_one() {
         let (sender, receiver) = watch::channel(Sight::Seen);
         drop(sender);
-        assert!(timeout(Duration::from_secs(60), Sight::lost(receiver)).await.is_err());
+        let minute = Duration::from_secs(60);
+        assert!(timeout(minute, Sight::lost(receiver.clone())).await.is_err());
+        assert!(timeout(minute, Sight::regained(receiver)).await.is_err());
     }
 }

@@ -4,6 +4,7 @@ use crate::DEFAULT_DATABASE;
 use crate::backend::DEFAULT_PORT;
 use mongodb::options::{ClientOptions, ConnectionString, DriverInfo};
 use qa_resource_core::{Result, Target};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The options of a connection string that mean something to the driver as it is built here.
@@ -51,7 +52,9 @@ const MAX_POOL_SIZE: u32 = 100;
 /// (refused, no such host) is told, or only that there was no answer.
 const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const HEARTBEAT: Duration = Duration::from_secs(2);
+/// Drawn for each client: the driver looks for a lost server at this pace, without jitter, and
+/// clients that lost it together would come back together.
+const HEARTBEAT_MS: RangeInclusive<u64> = 1500..=2500;
 
 /// The server refuses a longer `appName`.
 const APP_NAME_BYTES: usize = 128;
@@ -118,7 +121,8 @@ pub(crate) fn apply_defaults(options: &mut ClientOptions, name: &str) {
     options.max_pool_size.get_or_insert(MAX_POOL_SIZE);
     options.server_selection_timeout.get_or_insert(SERVER_SELECTION_TIMEOUT);
     options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
-    options.heartbeat_freq.get_or_insert(HEARTBEAT);
+    let heartbeat = || Duration::from_millis(fastrand::u64(HEARTBEAT_MS));
+    options.heartbeat_freq.get_or_insert_with(heartbeat);
     options.default_database.get_or_insert_with(|| DEFAULT_DATABASE.to_owned());
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let info = DriverInfo::builder().name(env!("CARGO_PKG_NAME")).version(version).build();
@@ -197,7 +201,8 @@ mod tests {
         assert_eq!(options.max_pool_size, Some(100));
         assert_eq!(options.app_name.as_deref(), Some("quotes"));
         assert_eq!(options.connect_timeout, Some(Duration::from_secs(5)));
-        assert_eq!(options.heartbeat_freq, Some(Duration::from_secs(2)));
+        let heartbeat = options.heartbeat_freq.unwrap().as_millis();
+        assert!((1500..=2500).contains(&heartbeat), "{heartbeat}");
         assert_eq!(options.default_database.as_deref(), Some("quantaxis"));
         // A default database must not move the user: the driver looks for it in `admin`.
         assert_eq!(options.credential.unwrap().source.as_deref(), Some("admin"));
