@@ -10,6 +10,8 @@ pub(crate) fn classify(error: &Error) -> Class {
         Error::Driver(source) | Error::Declare { source, .. } | Error::Consume { source, .. } => {
             driver(source)
         }
+        // Whatever became of it, a channel holds nothing.
+        Error::Open(source) => Class::not_applied(driver(source).kind),
         Error::Name { .. } | Error::Tls(_) => Class::not_applied(ErrorKind::Config),
         Error::TimedOut { .. } => Class::unknown(ErrorKind::Timeout),
     }
@@ -24,19 +26,37 @@ fn driver(error: &lapin::Error) -> Class {
         Kind::InvalidProtocolVersion(_) | Kind::NoDefaultRuntime | Kind::SerialisationError(_) => {
             Class::not_applied(ErrorKind::Config)
         }
-        // Checked before anything is written.
-        Kind::InvalidConnectionState(_)
-        | Kind::InvalidChannel(_)
-        | Kind::InvalidChannelState(..) => Class::not_applied(ErrorKind::Connect),
+        Kind::InvalidChannelState(_, method) if is_ours(method) => {
+            // Checked before it is written.
+            Class::not_applied(ErrorKind::Connect)
+        }
         Kind::IOError(error) => io_error(error),
         Kind::ProtocolError(error) => protocol(error),
         Kind::AuthProviderError(_) => Class::not_applied(ErrorKind::Auth),
         Kind::FutureCompleted => Class::unknown(ErrorKind::Operation),
-        // A heartbeat that is missing, a stream that can't be parsed, a runtime that is gone, and
-        // whatever a later driver adds: the connection is of no use, and what was on its way may
-        // have arrived.
+        // A heartbeat that is missing, a stream that can't be parsed, a runtime that is gone, a
+        // connection or a channel that was closed over it, and whatever a later driver adds: the
+        // connection is of no use, and what was on its way may have arrived.
         _ => Class::unknown(ErrorKind::Connect),
     }
+}
+
+/// What a broker may send to a channel that takes it no more. Of these and of answers (`…-ok`) the
+/// driver makes the end of everything that is on its way on the channel or the connection.
+const RECEIVED: [&str; 8] = [
+    "basic.ack",
+    "basic.nack",
+    "basic.cancel",
+    "basic.deliver",
+    "basic.return",
+    "basic.get-empty",
+    "channel.close",
+    "channel.flow",
+];
+
+/// Whether the state of a channel stood against a method of ours, not against one that was received.
+fn is_ours(method: &str) -> bool {
+    !method.contains("-ok") && !RECEIVED.contains(&method)
 }
 
 /// Errors of a dial are certain; those of a connection that stood may have lost only the answer.
@@ -48,8 +68,6 @@ fn io_error(error: &io::Error) -> Class {
         | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::NotFound => Class::not_applied(ErrorKind::Connect),
         io::ErrorKind::TimedOut => Class::unknown(ErrorKind::Timeout),
-        // What TLS can't accept: a certificate that is not trusted, or no TLS at all.
-        io::ErrorKind::InvalidData => Class::unknown(ErrorKind::Config),
         _ => Class::unknown(ErrorKind::Connect),
     }
 }

@@ -61,20 +61,20 @@ fn every_reply_code_has_its_meaning() {
 #[test]
 fn every_driver_error_has_its_meaning() {
     let state = |kind: Driver| Error::Driver(kind.into());
+    let channel = |method| state(Driver::InvalidChannelState(ChannelState::Closing, method));
     let table = [
         ("channels", state(Driver::ChannelsLimitReached), ErrorKind::Overloaded, NotApplied),
-        ("channel", state(Driver::InvalidChannel(7)), ErrorKind::Connect, NotApplied),
-        (
-            "channel state",
-            state(Driver::InvalidChannelState(ChannelState::Closed, "test")),
-            ErrorKind::Connect,
-            NotApplied,
-        ),
+        ("channel", state(Driver::InvalidChannel(7)), ErrorKind::Connect, Unknown),
+        ("not sent", channel("basic.publish"), ErrorKind::Connect, NotApplied),
+        ("not sent either", channel("queue.declare"), ErrorKind::Connect, NotApplied),
+        ("answered too late", channel("queue.declare-ok"), ErrorKind::Connect, Unknown),
+        ("closed over it", channel("channel.close-ok received"), ErrorKind::Connect, Unknown),
+        ("received", channel("basic.return"), ErrorKind::Connect, Unknown),
         (
             "connection state",
             state(Driver::InvalidConnectionState(ConnectionState::Closed)),
             ErrorKind::Connect,
-            NotApplied,
+            Unknown,
         ),
         ("auth", state(Driver::AuthProviderError("no".into())), ErrorKind::Auth, NotApplied),
         ("completed", state(Driver::FutureCompleted), ErrorKind::Operation, Unknown),
@@ -92,7 +92,7 @@ fn every_driver_error_has_its_meaning() {
         ("reset", io(io::ErrorKind::ConnectionReset), ErrorKind::Connect, Unknown),
         ("aborted", io(io::ErrorKind::ConnectionAborted), ErrorKind::Connect, Unknown),
         ("pipe", io(io::ErrorKind::BrokenPipe), ErrorKind::Connect, Unknown),
-        ("certificate", io(io::ErrorKind::InvalidData), ErrorKind::Config, Unknown),
+        ("certificate", io(io::ErrorKind::InvalidData), ErrorKind::Connect, Unknown),
         ("timed out", io(io::ErrorKind::TimedOut), ErrorKind::Timeout, Unknown),
     ];
     for (case, error, kind, outcome) in table {
@@ -116,5 +116,7 @@ fn our_own_errors_have_their_meaning() {
     let limit = Duration::from_secs(1);
     check("time", &Error::TimedOut { doing: "d", limit }, ErrorKind::Timeout, Unknown);
     check("name", &Error::Name { what: "w", length: 256 }, ErrorKind::Config, NotApplied);
+    let closed = Driver::InvalidConnectionState(ConnectionState::Closed);
+    check("open", &Error::Open(closed.into()), ErrorKind::Connect, NotApplied);
     check("tls", &Error::Tls("t".into()), ErrorKind::Config, NotApplied);
 }

@@ -1,7 +1,7 @@
 //! What a lease gives: two connections of the driver's own.
 
 use crate::declare::declare;
-use crate::error::bounded;
+use crate::error::{bounded, open};
 use crate::link::Link;
 use crate::{Error, Topology};
 use lapin::{Channel, Connection};
@@ -52,12 +52,12 @@ impl Client {
     /// Opens a channel on the connection for everything but publishing. Limit: 5 s.
     ///
     /// # Errors
-    /// The driver's, or [`Error::TimedOut`].
+    /// [`Error::Open`], or [`Error::TimedOut`].
     ///
     /// # Cancel safety
     /// A channel that opens too late is closed.
     pub async fn channel(&self) -> Result<Channel, Error> {
-        bounded("opening a channel", ANSWER_LIMIT, self.consuming().create_channel()).await
+        open(self.consuming(), ANSWER_LIMIT).await
     }
 
     /// Declares `topology` now, and remembers it: it is declared again with every connect. Limit:

@@ -1,5 +1,6 @@
 //! The error of this backend: the driver's own, and what the driver has no word for.
 
+use lapin::{Channel, Connection};
 use std::time::Duration;
 
 /// What can go wrong between us and a RabbitMQ broker.
@@ -12,6 +13,11 @@ pub enum Error {
     /// The driver's own error.
     #[error(transparent)]
     Driver(#[from] lapin::Error),
+
+    /// No channel was to be had on the connection. A channel alone changes nothing, so nothing was
+    /// applied.
+    #[error("opening a channel: {0}")]
+    Open(#[source] lapin::Error),
 
     /// A part of the topology was refused: it is there with other properties (406), is not ours to
     /// touch (403), is missing (404) or in use by another connection (405).
@@ -61,6 +67,7 @@ impl Error {
     pub fn reply_code(&self) -> Option<u16> {
         let driver = match self {
             Self::Driver(error)
+            | Self::Open(error)
             | Self::Declare { source: error, .. }
             | Self::Consume { source: error, .. } => error,
             Self::Name { .. } | Self::TimedOut { .. } | Self::Tls(_) => return None,
@@ -75,6 +82,14 @@ impl Error {
 /// The driver's short string, which panics where this is an error.
 pub(crate) fn name(what: &'static str, text: &str) -> Result<lapin::types::ShortString, Error> {
     lapin::types::ShortString::try_new(text).map_err(|_| Error::Name { what, length: text.len() })
+}
+
+/// Opens a channel under a limit.
+pub(crate) async fn open(connection: &Connection, limit: Duration) -> Result<Channel, Error> {
+    match bounded("opening a channel", limit, connection.create_channel()).await {
+        Err(Error::Driver(error)) => Err(Error::Open(error)),
+        answer => answer,
+    }
 }
 
 /// Runs a question to the broker under a limit.

@@ -4,7 +4,7 @@ use super::message::Message;
 use super::outcome::PublishError;
 use super::returns::Returns;
 use crate::client::ANSWER_LIMIT;
-use crate::error::bounded;
+use crate::error::{self, bounded};
 use crate::metrics::{PublishMeter, Unconfirmed};
 use crate::{Client, Error, RabbitMq};
 use futures_util::stream::FuturesUnordered;
@@ -53,8 +53,7 @@ pub(super) async fn open(
     resource: &str,
     mandatory: bool,
 ) -> Result<(Session, impl Future<Output = ()> + Send + 'static), Error> {
-    let channel = lease.publishing().create_channel();
-    let channel = bounded("opening a channel", ANSWER_LIMIT, channel).await?;
+    let channel = error::open(lease.publishing(), ANSWER_LIMIT).await?;
     let confirm = channel.confirm_select(ConfirmSelectOptions::default());
     bounded("asking for confirms", ANSWER_LIMIT, confirm).await?;
     // Bounded by the window: each job holds a place in it.
