@@ -87,16 +87,26 @@ pub(crate) async fn management(server: &Server, method: &str, path: &str, body: 
     http(server, port, method, &format!("/api/{path}"), body).await
 }
 
+/// What its health check of this name answers: good or bad, with the reason.
+pub(crate) async fn health_check(server: &Server, name: &str) -> String {
+    let port = server.management_port().unwrap();
+    answer(server, port, "GET", &format!("/api/health/checks/{name}"), "").await
+}
+
 async fn http(server: &Server, port: u16, method: &str, path: &str, body: &str) -> String {
+    let answer = answer(server, port, method, path, body).await;
+    assert!(answer.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+    answer
+}
+
+async fn answer(server: &Server, port: u16, method: &str, path: &str, body: &str) -> String {
     let login = BASE64_STANDARD.encode(format!("{}:{}", server.user(), server.password()));
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {login}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
-    let answer = exchange(port, &(head + body)).await;
-    assert!(answer.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
-    answer
+    exchange(port, &(head + body)).await
 }
 
 /// Sends a request and reads until the server closes the connection.

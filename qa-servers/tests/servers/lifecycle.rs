@@ -5,7 +5,7 @@ use std::time::Duration;
 use qa_servers::testing::eventually;
 use qa_servers::{Error, Server, System};
 
-use crate::clients::{assert_kept, management, write};
+use crate::clients::{assert_kept, health_check, management, write};
 use crate::traces::{Trace, listens};
 
 const SHORT: Duration = Duration::from_secs(2);
@@ -121,9 +121,11 @@ async fn a_virtual_host_is_apart_from_the_others_and_its_name_is_escaped() {
     assert!(!elsewhere.contains(r#""name":"mine""#), "{elsewhere}");
 }
 
-/// Whether the broker says of itself that its memory is full; the figure is renewed every 5 s.
+/// Whether any node of the broker says that its memory is full. Asked of all, which is another
+/// question than that by which the alarm's end is awaited; the nodes' figures say it too, but on a
+/// busy machine more than half a minute late.
 async fn is_short_of_memory(server: &Server) -> bool {
-    management(server, "GET", "nodes", "").await.contains(r#""mem_alarm":true"#)
+    health_check(server, "alarms").await.contains(r#""resource":"memory""#)
 }
 
 #[tokio::test]
