@@ -4,6 +4,7 @@ use super::Subject;
 use qa_pool::core::async_trait;
 use qa_pool::{Group, Lease, Result, clickhouse};
 use qa_servers::{Server, System};
+use std::time::Duration;
 
 /// ClickHouse in the suite. It is only asked: a table for a row a question is not what it is for.
 #[derive(Debug)]
@@ -32,6 +33,16 @@ impl Subject for ClickHouse {
             lease.query("SELECT toUInt64(?)").bind(number).fetch_one::<u64>().await
         };
         group.run(echo).await
+    }
+
+    /// Its places are queries: one that lasts.
+    async fn occupy(group: &Group<clickhouse::ClickHouse>, time: Duration) -> Result<()> {
+        let seconds = time.as_secs();
+        let wait = move |lease: Lease<clickhouse::ClickHouse>| async move {
+            let query = "SELECT sum(sleepEachRow(1)) FROM numbers(?) SETTINGS max_block_size = 1";
+            lease.query(query).bind(seconds).fetch_one::<u64>().await.map(drop)
+        };
+        group.run_idempotent(wait).await
     }
 
     async fn version(_: &Server, group: &Group<clickhouse::ClickHouse>) -> String {

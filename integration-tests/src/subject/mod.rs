@@ -13,6 +13,8 @@ pub use redis::Redis;
 use qa_pool::core::async_trait;
 use qa_pool::{Backend, Group, Result};
 use qa_servers::{Server, System};
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// A backend with a server that can be asked something: all that the suite needs to know to hold
 /// it to every behaviour.
@@ -53,6 +55,17 @@ pub trait Subject: Send + Sync + 'static {
     /// # Errors
     /// Those of the group.
     async fn echo(group: &Group<Self::Backend>, number: u64) -> Result<u64>;
+
+    /// Takes one of the places that a full server counts, for so long, and asks it something at the
+    /// end. Default: a connection is a place, and the resource has it anyway.
+    ///
+    /// # Errors
+    /// Those of the group.
+    #[must_use = "it has the place only while it is awaited"]
+    async fn occupy(group: &Group<Self::Backend>, time: Duration) -> Result<()> {
+        sleep(time).await;
+        Self::echo(group, 1).await.map(drop)
+    }
 
     /// The version of the server, which `group` is connected to.
     ///

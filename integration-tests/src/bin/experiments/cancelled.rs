@@ -1,11 +1,13 @@
 //! E15: operations that are dropped wherever they are, on a slow way to the server.
 
+use crate::behind::{because, changes};
 use crate::load::number;
 use crate::run::Run;
 use futures_util::future::join_all;
 use integration_tests::experiment::Figure;
 use integration_tests::{Proxied, Subject, connections};
-use qa_pool::Settings;
+use qa_pool::core::Transition;
+use qa_pool::{Settings, State};
 use qa_servers::proxy::{Faults, Way};
 use std::future::poll_fn;
 use std::pin::pin;
@@ -51,7 +53,7 @@ struct Ended {
     tally: Tally,
     restored: Duration,
     leases: usize,
-    lost: u64,
+    changes: Vec<Transition>,
 }
 
 /// Drops operations of many resources, each with its own way to the server.
@@ -59,11 +61,12 @@ pub(crate) async fn operations<S: Subject>(run: Run) -> Vec<Figure> {
     let (resources, drops) = (run.pick(4, 20), run.pick(400, 10_000));
     let each = drops / resources;
     run.progress(&format!("{drops} operations are dropped, of {resources} resources"));
-    let ended = join_all((0..resources).map(|nth| one::<S>(&run, nth, each))).await;
+    let ended = join_all((0..resources).map(|nth| one::<S>(nth, each))).await;
     let tally = ended.iter().map(|ended| ended.tally).fold(Tally::default(), Tally::add);
     let restored: Vec<_> = ended.iter().map(|ended| ended.restored).collect();
     let leases: usize = ended.iter().map(|ended| ended.leases).sum();
-    let lost: u64 = ended.iter().map(|ended| ended.lost).sum();
+    let changes: Vec<_> = ended.into_iter().flat_map(|ended| ended.changes).collect();
+    let lost = changes.iter().filter(|change| change.to == State::Reconnecting).count();
     run.progress(&format!("{tally:?}"));
     let (least, most) = (S::CONNECTIONS, S::MOST_CONNECTIONS);
     let limit = if least == most { format!("{least}") } else { format!("{least} to {most}") };
@@ -77,13 +80,13 @@ pub(crate) async fn operations<S: Subject>(run: Run) -> Vec<Figure> {
             .p99_at_most(1.0)
             .note(format!("and a question answered; {} has {limit} for a resource", S::SYSTEM)),
         Figure::count("leases left", leases).is(0.0),
-        Figure::count("connections lost by it", usize::try_from(lost).unwrap_or(usize::MAX))
-            .is(0.0),
+        because(Figure::count("connections lost by it", lost).is(0.0), &changes),
     ]
 }
 
-async fn one<S: Subject>(run: &Run, nth: usize, drops: usize) -> Ended {
+async fn one<S: Subject>(nth: usize, drops: usize) -> Ended {
     let proxied = Proxied::<S>::connected(&format!("dropped-{nth}"), Settings::default()).await;
+    let mut watch = proxied.rig.group.watch();
     proxied.proxy.set(Faults::both(Way { latency: LATENCY, ..Way::default() }));
     let workers = (0..AT_ONCE).map(|_| work(&proxied, drops.div_ceil(AT_ONCE)));
     let storm = join_all(workers).await.into_iter().fold(Tally::default(), Tally::add);
@@ -95,12 +98,9 @@ async fn one<S: Subject>(run: &Run, nth: usize, drops: usize) -> Ended {
     // A client that took an answer for another's would now be one behind.
     let afterwards = join_all((0..AT_ONCE * 4).map(|_| kept(&proxied))).await;
     let tally = afterwards.into_iter().fold(storm.add(first), Tally::add);
-    let status = proxied.rig.status();
-    if let Some(error) = &status.last_error {
-        run.progress(&error.to_string());
-    }
+    let (leases, changes) = (proxied.rig.status().leases, changes(&mut watch));
     proxied.close().await;
-    Ended { tally, restored, leases: status.leases, lost: status.stats.disconnects }
+    Ended { tally, restored, leases, changes }
 }
 
 /// Drops so many operations, one after the other; every fifth is kept.

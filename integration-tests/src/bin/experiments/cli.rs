@@ -24,8 +24,8 @@ pub(crate) struct Cli {
     /// How long the soak (E28) lasts [default: 10m, and 20s with --short]
     #[arg(long, value_parser = duration, value_name = "TIME")]
     pub(crate) soak: Option<Duration>,
-    /// How many run at once
-    #[arg(long, default_value_t = 6, value_name = "N")]
+    /// How many of those that mostly wait run at once, beside a busy one
+    #[arg(long, default_value_t = 4, value_name = "N")]
     pub(crate) jobs: usize,
     /// Where experiments.md and experiments.json are written [default: docs]
     #[arg(long, value_name = "FOLDER")]

@@ -32,6 +32,7 @@ mod races;
 mod redaction;
 mod restart;
 mod run;
+mod scene;
 mod schedule;
 mod shaky;
 mod silent_door;

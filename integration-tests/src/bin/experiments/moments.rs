@@ -1,6 +1,7 @@
 //! E18, on real servers: a shutdown at a random moment of what a resource may be doing.
 
 use crate::run::Run;
+use crate::scene::{CALLERS, MARGIN, SCENES, Scene};
 use futures_util::{StreamExt, stream};
 use integration_tests::experiment::Figure;
 use integration_tests::{Proxied, Rig, Subject, connections};
@@ -14,31 +15,20 @@ use tokio::time::{Instant, sleep, timeout};
 /// Rounds under way at a time.
 const AT_ONCE: usize = 8;
 
-/// Callers that wait for a lease.
-const CALLERS: usize = 10;
+/// How the server is away.
+const DOORS: [Door; 3] = [Door::Refuse, Door::Reset, Door::Silent];
 
 /// The end comes within this time.
 const BEFORE_THE_END: Duration = Duration::from_millis(1500);
 
-/// What a limit may be exceeded by.
-const MARGIN: Duration = Duration::from_millis(250);
-
 /// A resource whose last handle was dropped has ended by then.
 const DROPPED: Duration = Duration::from_secs(5);
 
+/// Connections that are gone for so long do not come back.
+const FOR_GOOD: Duration = Duration::from_secs(1);
+
 /// Nothing takes this long: what has not ended by then hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What is under way when the end comes.
-#[derive(Clone, Copy, Debug)]
-enum Scene {
-    ConnectRetry,
-    Reconnect,
-    Queued,
-    Probe,
-}
-
-const SCENES: [Scene; 4] = [Scene::ConnectRetry, Scene::Reconnect, Scene::Queued, Scene::Probe];
 
 /// How one round ended.
 #[derive(Debug, Default)]
@@ -47,6 +37,8 @@ struct Ended {
     hung: usize,
     differs: usize,
     left: usize,
+    /// Who left it.
+    scene: String,
     /// Until the last connection was gone.
     gone: Duration,
 }
@@ -71,33 +63,57 @@ pub(crate) async fn live<S: Subject>(run: Run) -> Vec<Figure> {
         ),
         Figure::count("deadlocks", sum(|ended| ended.hung)).of(rounds).is(0.0),
         Figure::count("second closes that differ", sum(|ended| ended.differs)).of(rounds).is(0.0),
-        Figure::count("connections left", sum(|ended| ended.left)).of(rounds).is(0.0),
+        whose(Figure::count("connections left", sum(|ended| ended.left)).of(rounds).is(0.0), &ended),
         Figure::seconds("last connection gone after", &gone),
         Figure::count("tasks left", tasks).of(rounds).is(0.0),
     ]
+}
+
+/// Says of a figure that misses its criterion what was under way where connections were left.
+fn whose(figure: Figure, ended: &[Ended]) -> Figure {
+    let left: Vec<_> =
+        ended.iter().filter(|ended| ended.left > 0).map(|ended| &*ended.scene).collect();
+    if left.is_empty() { figure } else { figure.note(left.join("; ")) }
 }
 
 /// A resource of its own, in the middle of something, and its end.
 async fn round<S: Subject>(nth: usize) -> Ended {
     let settings = Settings { health_interval: Duration::from_millis(300), ..Settings::default() };
     let proxied = Proxied::<S>::new(&format!("moment-{}", nth % AT_ONCE), settings).await;
-    let callers = set(&proxied, SCENES[nth % SCENES.len()], nth / SCENES.len()).await;
+    let scene = SCENES[nth % SCENES.len()];
+    let door = DOORS[nth / SCENES.len() % DOORS.len()];
+    let callers = set(&proxied, scene, door).await;
     sleep(BEFORE_THE_END.mul_f64(fastrand::f64())).await;
     let Proxied { rig, proxy } = proxied;
-    let mut ended =
-        if nth % 3 == 2 { drop_it(rig, callers).await } else { close(rig, callers).await };
+    let dropped = nth % 3 == 2;
+    let mut ended = if dropped { drop_it(rig, callers).await } else { close(rig, callers).await };
+    let how = if dropped { "dropped" } else { "closed" };
+    ended.scene = format!("{how} during {scene:?}, the door being {door:?}");
     let began = Instant::now();
-    while connections(proxy.port()) > 0 && began.elapsed() < PATIENCE {
-        sleep(Duration::from_millis(10)).await;
-    }
-    (ended.left, ended.gone) = (connections(proxy.port()), began.elapsed());
+    let gone = last_gone(proxy.port()).await;
+    ended.left = if gone.is_some() { 0 } else { connections(proxy.port()) };
+    ended.gone = gone.map_or(PATIENCE, |gone| gone - began);
     ended
 }
 
+/// When the last connection was gone for good: a driver that finds its server gone leaves all of its
+/// connections, and has one more look before it is shut down.
+async fn last_gone(port: u16) -> Option<Instant> {
+    let (deadline, mut gone) = (Instant::now() + PATIENCE, None);
+    while Instant::now() < deadline {
+        if connections(port) > 0 {
+            gone = None;
+        } else if gone.get_or_insert_with(Instant::now).elapsed() > FOR_GOOD {
+            return gone;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    None
+}
+
 /// Brings a resource into the middle of a scene; gives those who wait for it.
-async fn set<S: Subject>(proxied: &Proxied<S>, scene: Scene, nth: usize) -> Vec<JoinHandle<()>> {
-    let doors = [Door::Refuse, Door::Reset, Door::Silent];
-    let gone = match doors[nth % doors.len()] {
+async fn set<S: Subject>(proxied: &Proxied<S>, scene: Scene, door: Door) -> Vec<JoinHandle<()>> {
+    let gone = match door {
         Door::Silent => Faults::silent(),
         door => Faults { door, ..Faults::default() },
     };

@@ -1,6 +1,7 @@
 //! E18, on the core: a shutdown at a random moment of what a resource may be doing.
 
 use crate::run::Run;
+use crate::scene::{CALLERS, MARGIN, SCENES, Scene};
 use crate::scripted::{Does, Fail, Script, Scripted};
 use crate::virtual_time::{FOREVER, brisk, each_seed, moment, tasks_left};
 use futures_util::future::join_all;
@@ -13,28 +14,11 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-/// What is under way when the end comes.
-const SCENES: [Scene; 4] = [Scene::ConnectRetry, Scene::Reconnect, Scene::Queued, Scene::Probe];
-
-#[derive(Clone, Copy, Debug)]
-enum Scene {
-    ConnectRetry,
-    Reconnect,
-    Queued,
-    Probe,
-}
-
 /// The end comes at a moment before this.
 const BEFORE_THE_END: Duration = Duration::from_secs(6);
 
 /// The end is given less than this.
 const LIMIT: Duration = Duration::from_secs(5);
-
-/// What a limit may be exceeded by.
-const MARGIN: Duration = Duration::from_millis(250);
-
-/// Callers that wait for a lease, and those that hold one.
-const CALLERS: usize = 10;
 
 /// How one seed ended.
 #[derive(Debug, Default)]

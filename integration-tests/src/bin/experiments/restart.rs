@@ -6,8 +6,9 @@ use crate::run::Run;
 use futures_util::future::join_all;
 use integration_tests::experiment::Figure;
 use integration_tests::{Rig, Subject, connections, eventually};
-use qa_pool::Settings;
+use qa_pool::{Error, Settings};
 use qa_servers::Server;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
@@ -53,7 +54,7 @@ pub(crate) async fn crash<S: Subject>(run: Run) -> Vec<Figure> {
     until((Instant::now() + 2 * MARGIN).into()).await;
 
     let mut figures = Vec::new();
-    let (mut errors, mut outside) = (0, 0);
+    let (mut errors, mut outside) = (0, Vec::new());
     for (load, cap) in loads.into_iter().zip(CAPS) {
         let operations = load.stop(PATIENCE).await.expect("every operation ends");
         let seen: Vec<_> = outages.iter().map(|outage| outage.seen_by(&operations)).collect();
@@ -64,9 +65,10 @@ pub(crate) async fn crash<S: Subject>(run: Run) -> Vec<Figure> {
         let failed = operations.iter().filter(|operation| operation.error.is_some());
         let far = |error: &&Operation| !seen.iter().any(|seen| seen.covers(error));
         errors += failed.clone().count();
-        outside += failed.filter(far).count();
+        outside.extend(failed.filter(far).map(|error| surprise(error, &seen)));
     }
-    figures.push(Figure::count("errors outside of an outage ± 1 s", outside).of(errors).is(0.0));
+    let figure = Figure::count("errors outside of an outage ± 1 s", outside.len()).of(errors);
+    figures.push(told(figure.is(0.0), &outside));
     figures.push(beyond_baseline::<S>(&server, rigs.len(), before).await);
     for rig in rigs {
         rig.close().await;
@@ -74,6 +76,26 @@ pub(crate) async fn crash<S: Subject>(run: Run) -> Vec<Figure> {
     figures.push(Figure::count("connections left", connections(server.port())).is(0.0));
     server.remove().await;
     figures
+}
+
+/// What failed, and how many whole seconds after the first success since the last outage.
+fn surprise(operation: &Operation, seen: &[Seen]) -> String {
+    let after =
+        seen.iter().filter_map(|seen| operation.due.checked_duration_since(seen.back)).min();
+    let when =
+        after.map_or("before any".to_owned(), |after| format!("{} s after", after.as_secs()));
+    let error = operation.error.as_ref().map_or("nothing", Error::message);
+    format!("{when}: {error}")
+}
+
+/// Notes how often what happened, where anything did.
+fn told(figure: Figure, what: &[String]) -> Figure {
+    let mut counts = BTreeMap::<_, usize>::new();
+    for one in what {
+        *counts.entry(one).or_default() += 1;
+    }
+    let counts: Vec<_> = counts.iter().map(|(what, count)| format!("{count} × {what}")).collect();
+    if counts.is_empty() { figure } else { figure.note(counts.join("; ")) }
 }
 
 fn capped(seconds: u64) -> Settings {

@@ -27,9 +27,6 @@ const THRIFT: [(&str, &str); 3] = [
     ("MALLOC_MMAP_THRESHOLD_", "131072"),
 ];
 
-/// So many busy ones run at once, beside those that mostly wait.
-const BUSY: usize = 2;
-
 /// One experiment against one thing.
 #[derive(Clone, Copy)]
 struct Job {
@@ -63,10 +60,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
     };
     let of = |needs| jobs.iter().copied().filter(move |job| job.experiment.needs == needs);
     let mut rows = call.run_all(of(Needs::Machine), 1).await;
-    let (busy, others) = tokio::join!(
-        call.run_all(of(Needs::Core), BUSY.min(cli.jobs)),
-        call.run_all(of(Needs::Little), cli.jobs)
-    );
+    let (busy, others) =
+        tokio::join!(call.run_all(of(Needs::Core), 1), call.run_all(of(Needs::Little), cli.jobs));
     rows.extend(busy);
     rows.extend(others);
     rows.sort_by_key(Row::place);

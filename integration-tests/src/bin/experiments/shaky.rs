@@ -1,12 +1,13 @@
 //! E20, for each backend: a server that comes and goes, and one of which a fifth of the operations
 //! fail.
 
-use crate::behind::{Behind, all_reach, close_all, heal, seen};
+use crate::behind::{Behind, all_reach, because, changes, close_all, heal};
 use crate::load::{Load, Operation, stop_all};
 use crate::run::Run;
 use futures_util::future::{join, join_all};
 use integration_tests::Subject;
 use integration_tests::experiment::Figure;
+use qa_pool::core::Transition;
 use qa_pool::{Group, Health, Settings, State};
 use qa_servers::proxy::{Faults, Way};
 use std::time::Duration;
@@ -25,7 +26,14 @@ struct Look {
     /// Changes between up and anything else.
     health: f64,
     /// Changes of the state.
-    states: f64,
+    states: Vec<Transition>,
+}
+
+impl Look {
+    /// How often the state changed.
+    fn states(&self) -> f64 {
+        u32::try_from(self.states.len()).map_or(f64::NAN, f64::from)
+    }
 }
 
 /// Both at once, each on resources of its own.
@@ -34,9 +42,10 @@ pub(crate) async fn health<S: Subject>(run: Run) -> Vec<Figure> {
     run.progress(&format!("a server that comes and goes, and one that stalls, for {time:?}"));
     let (coming, stalling) = join(comes_and_goes::<S>(&run, time), stalls::<S>(&run, time)).await;
     let health: Vec<_> = coming.iter().map(|look| look.health).collect();
-    let states: Vec<_> = coming.iter().map(|look| look.states).collect();
+    let states: Vec<_> = coming.iter().map(Look::states).collect();
     let (looks, failed, all) = stalling;
-    let fifth: Vec<_> = looks.iter().map(|look| look.health + look.states).collect();
+    let fifth: Vec<_> = looks.iter().map(|look| look.health + look.states()).collect();
+    let causes: Vec<_> = looks.into_iter().flat_map(|look| look.states).collect();
     vec![
         Figure::new("changes of health, 1 s up and 1 s down", "", &health)
             .at_most(2.0)
@@ -44,7 +53,10 @@ pub(crate) async fn health<S: Subject>(run: Run) -> Vec<Figure> {
         Figure::new("changes of state, 1 s up and 1 s down", "", &states)
             .note("the state is the truth about the connection: it is used while there is one"),
         Figure::share("operations that failed in the stalls", failed, all).at_least(10.0),
-        Figure::new("changes where a fifth of the operations fail", "", &fifth).at_most(2.0),
+        because(
+            Figure::new("changes where a fifth of the operations fail", "", &fifth).at_most(2.0),
+            &causes,
+        ),
     ]
 }
 
@@ -113,6 +125,5 @@ async fn look_until<B: qa_pool::Backend>(end: Instant, group: &Group<B>) -> Look
         }
         sleep(Duration::from_millis(20)).await;
     }
-    let states = u32::try_from(seen(&mut watch).len()).map_or(f64::NAN, f64::from);
-    Look { health, states }
+    Look { health, states: changes(&mut watch) }
 }

@@ -59,7 +59,7 @@ pub(crate) async fn accepts<S: Subject>(run: Run) -> Vec<Figure> {
     let within_limit = dial.p99 <= connect;
     vec![
         dial.must(&limit, within_limit).note("connect_timeout, and 50 ms for a timer that is late"),
-        Figure::seconds("a refused lease", &times(&leases)).at_most(acquire),
+        Figure::seconds("a refused lease", &times(&leases)).p99_at_most(acquire),
         Figure::count("leases refused with another error", odd).of(leases.len()).is(0.0),
         Figure::seconds("first success after the heal", &answered).p99_at_most(2.0),
         Figure::count("connections left", left).of(count).is(0.0),

@@ -33,9 +33,16 @@ struct Book {
     stuck: usize,
     outside: usize,
     answered_outside: usize,
-    /// What failed outside of faults: how often after which fault, and the first of the errors.
-    failed_after: BTreeMap<Option<Fault>, usize>,
-    surprise: Option<Error>,
+    /// What failed outside of faults.
+    surprises: BTreeMap<Surprise, (usize, Error)>,
+}
+
+/// A kind of failure outside of faults.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Surprise {
+    /// The fault before it, and how many whole seconds after its end the operation was due.
+    after: Option<(Fault, u64)>,
+    kind: &'static str,
 }
 
 impl Ledger {
@@ -67,9 +74,9 @@ impl Ledger {
             End::Wrong => book.wrong += 1,
             End::Stuck => book.stuck += 1,
             End::Failed(error) if outside => {
-                let last = book.faults.last().map(|(fault, ..)| *fault);
-                *book.failed_after.entry(last).or_default() += 1;
-                book.surprise.get_or_insert(error);
+                let surprise =
+                    Surprise { after: book.fault_before(due), kind: error.kind().as_str() };
+                book.surprises.entry(surprise).or_insert((0, error)).0 += 1;
             }
             End::Failed(_) => {}
         }
@@ -82,8 +89,8 @@ impl Ledger {
         let outside = what("answered outside of faults");
         let mut outside =
             Figure::share(&outside, book.answered_outside, book.outside).at_least(99.99);
-        if let Some(error) = &book.surprise {
-            outside = outside.note(format!("{:?}, the first: {error}", book.failed_after));
+        if !book.surprises.is_empty() {
+            outside = outside.note(book.surprises());
         }
         vec![
             outside,
@@ -102,6 +109,26 @@ impl Book {
             .iter()
             .rev()
             .any(|(_, begin, end)| *begin <= ended && end.is_none_or(|end| due <= end + AFTER))
+    }
+
+    /// The last fault that was over at `due`, and how many whole seconds it was.
+    fn fault_before(&self, due: Instant) -> Option<(Fault, u64)> {
+        let over = |(fault, _, end): &(Fault, Instant, Option<Instant>)| {
+            Some((*fault, due.checked_duration_since((*end)?)?.as_secs()))
+        };
+        self.faults.iter().rev().find_map(over)
+    }
+
+    /// How often what failed outside of faults, with the first error of each kind.
+    fn surprises(&self) -> String {
+        let one = |(surprise, (count, error)): (&Surprise, &(usize, Error))| {
+            let when = match surprise.after {
+                Some((fault, seconds)) => format!("{seconds} s after {fault:?}").to_lowercase(),
+                None => "before any fault".to_owned(),
+            };
+            format!("{count} × {when}: {}", error.message())
+        };
+        self.surprises.iter().map(one).collect::<Vec<_>>().join("; ")
     }
 
     fn kinds(&self) -> String {
