@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How far from an outage its errors may be, and how long after it the next one begins.
 const MARGIN: Duration = Duration::from_secs(1);
 
+/// So many characters of what an error says are shown.
+const SAID: usize = 200;
+
 /// One outage: from the kill until the port was open again.
 struct Outage {
     killed: Instant,
@@ -68,7 +71,7 @@ pub(crate) async fn crash<S: Subject>(run: Run) -> Vec<Figure> {
         outside.extend(failed.filter(far).map(|error| surprise(error, &seen)));
     }
     let figure = Figure::count("errors outside of an outage ± 1 s", outside.len()).of(errors);
-    figures.push(told(figure.is(0.0), &outside));
+    figures.push(told(figure.is(0.0), outside));
     figures.push(beyond_baseline::<S>(&server, rigs.len(), before).await);
     for rig in rigs {
         rig.close().await;
@@ -78,24 +81,29 @@ pub(crate) async fn crash<S: Subject>(run: Run) -> Vec<Figure> {
     figures
 }
 
-/// What failed, and how many whole seconds after the first success since the last outage.
-fn surprise(operation: &Operation, seen: &[Seen]) -> String {
+/// What kind of failure it was, how many whole seconds after the first success since the last
+/// outage, and what it said.
+fn surprise(operation: &Operation, seen: &[Seen]) -> (String, String) {
     let after =
         seen.iter().filter_map(|seen| operation.due.checked_duration_since(seen.back)).min();
     let when =
         after.map_or("before any".to_owned(), |after| format!("{} s after", after.as_secs()));
-    let error = operation.error.as_ref().map_or("nothing", Error::message);
-    format!("{when}: {error}")
+    let kind = operation.error.as_ref().map_or("none", |error| error.kind().as_str());
+    let said = operation.error.as_ref().map_or("", Error::message);
+    (format!("{when}: {kind}"), said.chars().take(SAID).collect())
 }
 
-/// Notes how often what happened, where anything did.
-fn told(figure: Figure, what: &[String]) -> Figure {
-    let mut counts = BTreeMap::<_, usize>::new();
-    for one in what {
-        *counts.entry(one).or_default() += 1;
+/// Notes how often there was which kind, and what one of each said.
+fn told(figure: Figure, what: Vec<(String, String)>) -> Figure {
+    let mut kinds = BTreeMap::<_, (usize, String)>::new();
+    for (kind, said) in what {
+        kinds.entry(kind).or_insert((0, said)).0 += 1;
     }
-    let counts: Vec<_> = counts.iter().map(|(what, count)| format!("{count} × {what}")).collect();
-    if counts.is_empty() { figure } else { figure.note(counts.join("; ")) }
+    let one = |(kind, (count, said)): (&String, &(usize, String))| {
+        format!("{count} × {kind}, such as `{said}`")
+    };
+    let kinds: Vec<_> = kinds.iter().map(one).collect();
+    if kinds.is_empty() { figure } else { figure.note(kinds.join("; ")) }
 }
 
 fn capped(seconds: u64) -> Settings {
