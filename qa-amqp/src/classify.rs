@@ -55,7 +55,7 @@ const RECEIVED: [&str; 8] = [
 ];
 
 /// Whether the state of a channel stood against a method of ours, not against one that was received.
-fn is_ours(method: &str) -> bool {
+pub(crate) fn is_ours(method: &str) -> bool {
     !method.contains("-ok") && !RECEIVED.contains(&method)
 }
 

@@ -9,7 +9,7 @@ const INTRODUCTION: &str = "\
 
 Faults on real servers, and what was measured while they lasted. `make experiments` makes this page
 and `experiments.json`; nothing in it is typed by hand. A figure that misses its criterion stays here
-as **failed**, with the reason.
+as **failed**, with the reason where one was found.
 
 Times are seconds. p99 is the nearest rank; with few samples it is the greatest one. A figure without
 a criterion is for information.

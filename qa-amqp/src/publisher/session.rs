@@ -3,6 +3,7 @@
 use super::message::Message;
 use super::outcome::PublishError;
 use super::returns::Returns;
+use crate::classify::is_ours;
 use crate::client::ANSWER_LIMIT;
 use crate::error::{self, bounded};
 use crate::metrics::{PublishMeter, Unconfirmed};
@@ -219,7 +220,8 @@ async fn send(channel: Channel, job: Job, options: BasicPublishOptions) -> Done 
     (job, sent, result)
 }
 
-/// The driver looks at the channel's state before it writes anything.
+/// The driver looks at the channel's state before it writes anything. Other errors of a state may
+/// have come over what was being written.
 fn is_unsent(error: &lapin::Error) -> bool {
-    matches!(error.kind(), ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidChannel(_))
+    matches!(error.kind(), ErrorKind::InvalidChannelState(_, method) if is_ours(method))
 }

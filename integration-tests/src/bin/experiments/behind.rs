@@ -1,13 +1,9 @@
 //! Resources that each have a bad network of their own in front of a shared server.
 
-use futures_util::FutureExt;
 use futures_util::future::join_all;
-use integration_tests::experiment::Figure;
 use integration_tests::{Rig, Subject, connections, reaches, servers};
-use qa_pool::core::{Transition, Watch};
-use qa_pool::{Backend, Settings, State};
+use qa_pool::{Settings, State};
 use qa_servers::proxy::{FaultProxy, Faults};
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -66,30 +62,6 @@ pub(crate) async fn all_reach<S: Subject>(resources: &[Behind<S>], state: State)
 /// Closes all of them, and gives the connections that they left.
 pub(crate) async fn close_all<S: Subject>(resources: Vec<Behind<S>>) -> usize {
     join_all(resources.into_iter().map(Behind::close)).await.into_iter().sum()
-}
-
-/// The state changes that a watch has seen so far and nobody has taken yet.
-pub(crate) fn changes<B: Backend>(watch: &mut Watch<B>) -> Vec<Transition> {
-    std::iter::from_fn(|| watch.next().now_or_never().flatten()).collect()
-}
-
-/// The states of [`changes`].
-pub(crate) fn seen<B: Backend>(watch: &mut Watch<B>) -> Vec<State> {
-    changes(watch).iter().map(|change| change.to).collect()
-}
-
-/// Says of a figure that misses its criterion how often a connection was lost, and why.
-pub(crate) fn because(figure: Figure, changes: &[Transition]) -> Figure {
-    let lost = changes.iter().filter(|change| change.to == State::Reconnecting);
-    let mut causes = BTreeMap::<_, usize>::new();
-    for cause in lost.filter_map(|change| change.cause.as_ref()) {
-        *causes.entry(cause.message()).or_default() += 1;
-    }
-    if figure.pass || causes.is_empty() {
-        return figure;
-    }
-    let causes: Vec<_> = causes.iter().map(|(cause, count)| format!("{count} × {cause}")).collect();
-    figure.note(format!("lost: {}", causes.join("; ")))
 }
 
 /// A count, once it is down to `wanted` or has had its time for that.

@@ -1,6 +1,6 @@
 //! E15: operations that are dropped wherever they are, on a slow way to the server.
 
-use crate::behind::{because, changes};
+use crate::changes::{because, changes};
 use crate::load::number;
 use crate::run::Run;
 use futures_util::future::join_all;

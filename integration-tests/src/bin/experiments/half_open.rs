@@ -1,8 +1,7 @@
 //! E1 and E2: a network that swallows everything, under resources at rest and at work.
 
-use crate::behind::{
-    Behind, PATIENCE, all_reach, all_under, close_all, heal, open_files, seen, settled,
-};
+use crate::behind::{Behind, PATIENCE, all_reach, all_under, close_all, heal, open_files, settled};
+use crate::changes::seen;
 use crate::load::{Load, Operation, stop_all};
 use crate::run::Run;
 use integration_tests::experiment::Figure;

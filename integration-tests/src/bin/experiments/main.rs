@@ -3,15 +3,16 @@
 //! `cargo run --release -p integration-tests --bin experiments -- --help`
 //!
 //! Each experiment runs in a process of its own, once per backend, so that threads, file
-//! descriptors, logs and metrics are its own, and it may stop or kill itself. Several of them run at
-//! once, because they mostly wait. To add one: a function in a file here that takes a [`Run`](run::Run) and
-//! gives its figures, and a line in `catalogue.rs`.
+//! descriptors, logs and metrics are its own, and it may stop or kill itself. What else may run
+//! beside it is said in `catalogue.rs`. To add one: a function in a file here that takes a
+//! [`Run`](run::Run) and gives its figures, and a line in that catalogue.
 
 mod behind;
 mod black_hole;
 mod cancelled;
 mod catalogue;
 mod census;
+mod changes;
 mod child;
 mod cli;
 mod cold;

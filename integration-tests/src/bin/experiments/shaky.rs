@@ -1,7 +1,8 @@
 //! E20, for each backend: a server that comes and goes, and one of which a fifth of the operations
 //! fail.
 
-use crate::behind::{Behind, all_reach, because, changes, close_all, heal};
+use crate::behind::{Behind, all_reach, close_all, heal};
+use crate::changes::{because, changes};
 use crate::load::{Load, Operation, stop_all};
 use crate::run::Run;
 use futures_util::future::{join, join_all};

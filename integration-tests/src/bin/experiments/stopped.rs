@@ -1,7 +1,7 @@
 //! E27: our own process is stopped where it stands, as by a debugger, a suspended laptop or a
 //! machine that has no time for it, and goes on as if nothing had been.
 
-use crate::behind::seen;
+use crate::changes::seen;
 use crate::load::number;
 use crate::run::Run;
 use futures_util::future::join_all;
