@@ -7,11 +7,15 @@ use mongodb::event::sdam::{SdamEvent, TopologyDescription};
 use std::io;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 /// How long no member may be in sight before it counts as a loss. A monitor whose connection was
-/// cut has a new one within milliseconds, and the driver's retries hide that from callers.
-const GRACE: Duration = Duration::from_millis(250);
+/// cut has a new one within milliseconds, or, where an operation met the cut first, at its next
+/// look half a second later; the driver's server selection hides that from callers.
+const GRACE: Duration = Duration::from_millis(750);
+
+/// The same where the last look was refused at once: nobody listens, so there is less to hope for.
+const REFUSED_GRACE: Duration = Duration::from_millis(250);
 
 /// Whether the driver sees a member of the deployment.
 #[derive(Clone, Debug)]
@@ -49,15 +53,35 @@ impl Sight {
         }
     }
 
-    /// Waits until the deployment was out of sight for [`GRACE`].
-    pub(crate) async fn lost(mut sight: watch::Receiver<Self>) -> Error {
+    /// Waits until the deployment was out of sight for [`GRACE`], or [`REFUSED_GRACE`].
+    pub(crate) async fn lost(sight: watch::Receiver<Self>) -> Error {
+        let mut watched = sight.clone();
         loop {
-            let seen = sight.wait_for(Self::is_lost).await.ok().map(|sight| sight.clone());
+            let seen = watched.wait_for(Self::is_lost).await.map(drop);
+            let back = tokio::select! {
+                biased;
+                back = watched.wait_for(|sight| !sight.is_lost()) => back.map(drop),
+                () = Self::grace(sight.clone()) => Ok(()),
+            };
             // The driver is gone where there is nothing to see: a closed client is no loss.
-            let Some(Self::Lost(error)) = seen else { return std::future::pending().await };
-            if timeout(GRACE, sight.wait_for(|sight| !sight.is_lost())).await.is_err() {
-                return error;
+            if seen.and(back).is_err() {
+                return std::future::pending().await;
             }
+            if let Self::Lost(error) = &*sight.borrow() {
+                return error.clone();
+            }
+        }
+    }
+
+    /// For as long as a deployment that is out of sight may come back unnoticed.
+    async fn grace(mut sight: watch::Receiver<Self>) {
+        let refused = async {
+            let refused = sight.wait_for(Self::is_refused).await.is_ok();
+            sleep(if refused { REFUSED_GRACE } else { GRACE }).await;
+        };
+        tokio::select! {
+            () = refused => {}
+            () = sleep(GRACE) => {}
         }
     }
 
@@ -119,7 +143,8 @@ impl Observer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::ErrorKind::ConnectionReset;
+    use std::io::ErrorKind::{ConnectionRefused, ConnectionReset};
+    use tokio::time::timeout;
 
     fn lost() -> Sight {
         Sight::Lost(std::io::Error::from(ConnectionReset).into())
@@ -151,6 +176,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_server_that_refuses_is_lost_sooner() {
+        let (sender, receiver) = watch::channel(Sight::Seen);
+        let start = tokio::time::Instant::now();
+        let waiting = tokio::spawn(Sight::lost(receiver));
+        sender.send(lost()).unwrap();
+        tokio::time::sleep(REFUSED_GRACE / 2).await;
+        sender.send(Sight::Lost(io::Error::from(ConnectionRefused).into())).unwrap();
+        let error = waiting.await.unwrap();
+        assert!(error.to_string().contains("refused"), "{error}");
+        assert_eq!(start.elapsed(), REFUSED_GRACE / 2 + REFUSED_GRACE);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn only_what_was_lost_is_regained() {
         let (sender, receiver) = watch::channel(Sight::Seen);
         let waiting = tokio::spawn(Sight::regained(receiver));
@@ -171,5 +209,8 @@ mod tests {
         let minute = Duration::from_secs(60);
         assert!(timeout(minute, Sight::lost(receiver.clone())).await.is_err());
         assert!(timeout(minute, Sight::regained(receiver)).await.is_err());
+        let (sender, receiver) = watch::channel(lost());
+        drop(sender);
+        assert!(timeout(minute, Sight::lost(receiver)).await.is_err());
     }
 }

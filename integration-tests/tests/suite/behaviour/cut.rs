@@ -27,10 +27,10 @@ async fn comes_back<S: Subject>(name: &str, end: impl Fn(&FaultProxy), times: u6
         let new = || proxied.proxy.counts().accepted - before;
         end(&proxied.proxy);
         eventually("it is cut", PATIENCE, async || proxied.proxy.counts().open <= new()).await;
-        let losses = if S::A_CUT_IS_A_LOSS { time } else { 0 };
         eventually("it is ready again", back(rig), async || {
             let status = rig.status();
-            status.state == State::Ready && status.generation == 1 + losses
+            let noticed = !S::A_CUT_IS_A_LOSS || status.generation == 1 + time;
+            status.state == State::Ready && noticed
         })
         .await;
         if S::A_CUT_IS_A_LOSS {
@@ -43,10 +43,19 @@ async fn comes_back<S: Subject>(name: &str, end: impl Fn(&FaultProxy), times: u6
         eventually("what an answer needs is there", PATIENCE, async || new() >= needed).await;
 
         let status = rig.status();
+        let losses = status.stats.disconnects;
+        let expected = if S::A_CUT_IS_A_LOSS { time..=time } else { 0..=seldom(times) };
+        assert!(expected.contains(&losses), "{losses} losses after {time} cuts");
         assert_eq!((status.generation, status.stats.connects), (1 + losses, 1 + losses));
-        assert_eq!((status.stats.disconnects, status.stats.connect_failures), (losses, 0));
         assert_eq!((status.state, status.leases), (State::Ready, 0));
+        assert_eq!(status.stats.connect_failures, 0);
     }
     proxied.rests().await;
     proxied.close().await;
+}
+
+/// How many of so many cuts may be losses to a driver that heals by itself: its monitor rests where
+/// the cut of one of its connections meets it in the middle of a handshake.
+fn seldom(times: u64) -> u64 {
+    1 + times / 10
 }
