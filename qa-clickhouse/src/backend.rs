@@ -1,5 +1,6 @@
 //! How to connect to ClickHouse, ping it and close it.
 
+use crate::http::MAX_IDLE;
 use crate::url::{DEFAULT_DATABASE, Url};
 use crate::{classify, tls};
 use clickhouse::Client;
@@ -65,6 +66,9 @@ impl ClickHouse {
 #[async_trait]
 impl Backend for ClickHouse {
     const SYSTEM: &'static str = "clickhouse";
+    /// As many as idle connections are kept: a burst neither has the server work on hundreds of
+    /// queries at once, which it refuses by its memory limit, nor leaves connections to be closed.
+    const MAX_IN_FLIGHT: Option<u32> = Some(MAX_IDLE);
     type Client = Client;
     type Error = Error;
 

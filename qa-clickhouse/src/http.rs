@@ -11,7 +11,7 @@ use std::time::Duration;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Idle connections that are kept.
-const MAX_IDLE: usize = 32;
+pub(crate) const MAX_IDLE: u32 = 32;
 
 /// After this long without a byte the other side is asked whether it is still there.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ where
         // Without the timer an idle connection is closed only when the next one is looked for.
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(url.idle)
-        .pool_max_idle_per_host(MAX_IDLE)
+        .pool_max_idle_per_host(MAX_IDLE as usize)
         .build(connector);
     Client::with_http_client(http)
 }

@@ -32,6 +32,13 @@
 //! | `compression` | of what is inserted and read: `lz4` (default) or `none` |
 //! | one of [`SETTINGS`] | sent with every query, such as `max_threads=4` |
 //!
+//! # How many queries at once
+//!
+//! 32 operations of `run` per resource, and as many idle connections are kept. Without a bound the
+//! hundreds that have waited for the end of an outage are asked all at once, and the server refuses many by
+//! its memory limit. The others wait in line; the setting `max_in_flight` gives another bound. A query on a
+//! lease that was acquired by hand is not counted.
+//!
 //! # What is logged
 //!
 //! Nothing secret by this crate. The driver's own log at DEBUG quotes the server's errors, and that of

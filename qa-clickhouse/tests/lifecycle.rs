@@ -89,6 +89,24 @@ async fn the_url_s_database_and_settings_reach_the_server() {
 }
 
 #[tokio::test]
+async fn a_burst_does_not_have_the_server_work_on_all_of_it_at_once() {
+    let burst = resource(shared().await, Settings::default()).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let burst = burst.clone();
+        tasks.spawn(async move {
+            // Its own name in the log of queries tells ours from another test's.
+            let query =
+                "SELECT count() + sleep(0.1) FROM system.processes WHERE query LIKE '%burst%'";
+            burst.run(async |lease| lease.query(query).fetch_one::<u64>().await).await.unwrap()
+        });
+    }
+    let at_once = tasks.join_all().await.into_iter().max();
+    assert!(at_once.is_some_and(|most| most > 1 && most <= 32), "{at_once:?}");
+    assert!(burst.close(PATIENCE).await.is_clean());
+}
+
+#[tokio::test]
 async fn what_the_server_refuses_is_the_operation_s_fault() {
     let client = backend(shared().await).connect().await.unwrap();
     for (query, code) in [("SELECT 1 FROM no_such_table", 60), ("SELEKT 1", 62)] {

@@ -28,6 +28,11 @@ pub trait Backend: Send + Sync + 'static {
     /// Who brings a lost connection back. Default: the supervisor.
     const RECOVERY: Recovery = Recovery::Supervisor;
 
+    /// How many operations of [`Resource::run`](crate::Resource::run) may be under way on one
+    /// connection at once, where the settings do not say. Default: no bound, for connections that
+    /// carry any number of operations side by side.
+    const MAX_IN_FLIGHT: Option<u32> = None;
+
     /// What a lease gives: the driver's own client, cheap to clone.
     type Client: Clone + Send + Sync + 'static;
 

@@ -1,5 +1,6 @@
 //! The right to use a live client.
 
+use crate::admission::Places;
 use crate::gate::Ticket;
 use crate::shared::Shared;
 use crate::snapshot::{Live, Phase};
@@ -10,6 +11,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// The right to use a resource's live client, given back when it is dropped.
 ///
@@ -50,6 +52,16 @@ impl<B: Backend> Lease<B> {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.live.generation
+    }
+
+    /// The places of this connection, where it has a bound.
+    pub(crate) fn places(&self) -> Option<&Places> {
+        self.live.places.as_ref()
+    }
+
+    /// Fired when the resource leaves this connection.
+    pub(crate) fn gone(&self) -> &CancellationToken {
+        &self.live.gone
     }
 
     /// Where it was acquired.

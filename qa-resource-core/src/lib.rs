@@ -53,6 +53,7 @@
 //! # }
 //! ```
 
+mod admission;
 mod attachment;
 mod backend;
 mod closing;

@@ -19,14 +19,16 @@ enum Again {
 
 impl<B: Backend> Resource<B> {
     /// Runs `op` with a lease, within [`operation_timeout`](crate::Settings::operation_timeout) all
-    /// told: the wait for the lease, every attempt and the delays between them.
+    /// told: the wait for the lease, every attempt and the delays between them. Where
+    /// [`max_in_flight`](crate::Settings::max_in_flight) operations are under way it waits in line.
     ///
     /// It is tried again, at most [`retry_attempts`](crate::Settings::retry_attempts) times in all
     /// and while the retry budget lasts, where the error is transient and the operation was
     /// certainly not applied. A failure that speaks of the connection has it checked at once.
     ///
     /// # Errors
-    /// What [`acquire`](Resource::acquire) gives; the driver's error as the source of ours, with
+    /// What [`acquire`](Resource::acquire) gives; `Overloaded` where the line did not move within
+    /// [`acquire_timeout`](crate::Settings::acquire_timeout); the driver's error as the source of ours, with
     /// its kind and outcome; `Timeout` with outcome `Unknown` where the limit ran out inside `op`.
     /// Errors are marked as spent: don't retry them.
     ///
@@ -79,15 +81,7 @@ where
     let (mut delay, mut attempt) = (None, 0);
     loop {
         attempt += 1;
-        let lease = if let Ok(lease) = Lease::take(shared, site) {
-            lease
-        } else {
-            let left = deadline.saturating_duration_since(Instant::now());
-            resource
-                .wait_for_lease(site, settings.acquire_timeout.min(left))
-                .await
-                .map_err(Error::spent)?
-        };
+        let (lease, place) = resource.admit(site, deadline).await.map_err(Error::spent)?;
         let error =
             match once(shared, op(lease).instrument(spans::operation(shared, attempt)), deadline)
                 .await
@@ -98,6 +92,7 @@ where
                 }
                 Err(error) => error,
             };
+        drop(place);
         let next = backoff.next(delay, fastrand::f64());
         delay = Some(next);
         let worth_it = error.kind().is_transient()

@@ -56,6 +56,11 @@ pub struct Settings {
     /// Pings that must succeed in a row before a reconnected resource is ready again, the one of
     /// the attempt itself included; 0 counts as 1. Default: 1.
     pub health_successes: u32,
+    /// How many operations of [`Resource::run`](crate::Resource::run) may be under way on one
+    /// connection at once; 0 counts as 1. The others wait in line, at most `acquire_timeout`. Where
+    /// it is not set the backend decides ([`Backend::MAX_IN_FLIGHT`](crate::Backend::MAX_IN_FLIGHT)).
+    /// Default: none.
+    pub max_in_flight: Option<u32>,
     /// Attempts of one [`Resource::run`](crate::Resource::run), the first included; 0 counts as 1.
     /// Only errors that are safe to retry are. Default: 3.
     pub retry_attempts: u32,
@@ -104,6 +109,7 @@ impl Default for Settings {
             health_timeout: Duration::from_secs(1),
             health_failures: 2,
             health_successes: 1,
+            max_in_flight: None,
             retry_attempts: 3,
             leak_threshold: Duration::from_secs(60),
         }
@@ -129,9 +135,10 @@ mod tests {
                 doc.clear();
             }
         }
-        assert_eq!(documented.len(), 14);
+        assert_eq!(documented.len(), 15);
         let toml: String = documented
             .iter()
+            .filter(|(_, value)| value != "none")
             .map(|(key, value)| match value.parse::<u32>() {
                 Ok(number) => format!("{key} = {number}\n"),
                 Err(_) => format!("{key} = {value:?}\n"),

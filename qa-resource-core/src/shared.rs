@@ -1,5 +1,6 @@
 //! What a resource's handles, leases and supervisor share, and the one function that changes it.
 
+use crate::admission::Places;
 use crate::attachment::Attachments;
 use crate::deadline::Deadline;
 use crate::gate::Gate;
@@ -135,7 +136,9 @@ impl<B: Backend> Shared<B> {
             Change::Connected(client) => {
                 generation += 1;
                 let gone = CancellationToken::new();
-                let live = Live { client, generation, gone, shared: Arc::clone(self) };
+                let most = self.settings.max_in_flight.or(B::MAX_IN_FLIGHT);
+                let places = most.map(Places::new);
+                let live = Live { client, generation, gone, places, shared: Arc::clone(self) };
                 Phase::Ready(Arc::new(CachePadded::new(live)))
             }
             _ => Phase::Other(to),

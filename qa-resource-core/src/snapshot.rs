@@ -1,5 +1,6 @@
 //! The one truth about a resource, swapped whole.
 
+use crate::admission::Places;
 use crate::shared::Shared;
 use crate::{Backend, Error, Event, State};
 use crossbeam_utils::CachePadded;
@@ -33,6 +34,8 @@ pub(crate) struct Live<B: Backend> {
     pub(crate) generation: u64,
     /// Fired when the resource leaves this connection.
     pub(crate) gone: CancellationToken,
+    /// What bounds the operations under way on it.
+    pub(crate) places: Option<Places>,
     /// Refers back, so that a lease is one reference: the circle is cut by leaving `Ready`, which
     /// every supervisor does before it ends.
     pub(crate) shared: Arc<Shared<B>>,

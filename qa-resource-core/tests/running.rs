@@ -4,7 +4,9 @@ mod common;
 
 use common::{Fail, Plain, Script, exact, ms};
 use qa_resource_core::{ErrorKind, Outcome, Resource, Settings};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
 fn resource(settings: Settings) -> (std::sync::Arc<Script>, Resource<Plain>) {
@@ -91,4 +93,104 @@ async fn run_is_bounded_and_its_outcome_then_unknown() {
     // And the connection is checked at once.
     sleep(ms(1)).await;
     assert_eq!(script.times("ping"), [0, 700].map(ms));
+}
+
+fn narrow(places: u32) -> Settings {
+    Settings { max_in_flight: Some(places), ..exact() }
+}
+
+/// An operation that never ends, under way.
+async fn stuck(resource: &Resource<Plain>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let stuck = resource.clone();
+    tasks.spawn(async move {
+        let _ = stuck.run(async |_lease| std::future::pending::<Result<(), Fail>>().await).await;
+    });
+    while resource.status().leases == 0 {
+        yield_now().await;
+    }
+    tasks
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_operations_are_under_way_at_once_and_the_others_wait_in_order() {
+    let (script, resource) = resource(narrow(2));
+    resource.connect().await.unwrap();
+    let (under_way, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut tasks = JoinSet::new();
+    for number in 0..6 {
+        let (resource, under_way, most) = (resource.clone(), under_way.clone(), most.clone());
+        tasks.spawn(async move {
+            let op = |_lease| {
+                let (under_way, most) = (&under_way, &most);
+                async move {
+                    most.fetch_max(tries_add(under_way), Ordering::SeqCst);
+                    sleep(ms(100)).await;
+                    under_way.fetch_sub(1, Ordering::SeqCst);
+                    Ok::<_, Fail>(number)
+                }
+            };
+            resource.run(op).await.unwrap()
+        });
+        yield_now().await;
+    }
+    let mut ended = Vec::new();
+    while let Some(number) = tasks.join_next().await {
+        ended.push(number.unwrap() / 2);
+    }
+    assert_eq!(ended, [0, 0, 1, 1, 2, 2]);
+    assert_eq!((most.load(Ordering::SeqCst), script.elapsed()), (2, ms(300)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_does_not_move_is_an_overload_and_holds_no_lease() {
+    let (script, resource) = resource(Settings { acquire_timeout: ms(500), ..narrow(0) });
+    resource.connect().await.unwrap();
+    let _stuck = stuck(&resource).await;
+    let waiting = resource.run(async |_lease| Ok::<_, Fail>(()));
+    let (result, ()) = tokio::join!(waiting, async {
+        sleep(ms(100)).await;
+        assert_eq!(resource.status().leases, 1);
+    });
+    let error = result.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Overloaded, Outcome::NotApplied));
+    assert!(error.is_spent());
+    assert!(error.message().contains("1 operations are under way"), "{error}");
+    assert_eq!(script.elapsed(), ms(500));
+}
+
+/// What hangs on a lost connection has a place there, and none on the next one.
+#[tokio::test(start_paused = true)]
+async fn a_fresh_connection_has_fresh_places() {
+    let (script, resource) = resource(narrow(1));
+    resource.connect().await.unwrap();
+    let _stuck = stuck(&resource).await;
+    let waiting = resource.run(async |lease| Ok::<_, Fail>(lease.number));
+    let (result, ()) = tokio::join!(waiting, async {
+        sleep(ms(100)).await;
+        script.cut();
+    });
+    assert_eq!(result.unwrap(), 2);
+    assert!(script.elapsed() < exact().acquire_timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_in_line_hears_of_a_close_at_once() {
+    let (script, resource) = resource(narrow(1));
+    resource.connect().await.unwrap();
+    let _stuck = stuck(&resource).await;
+    let waiting = resource.run(async |_lease| Ok::<_, Fail>(()));
+    let (error, report) = tokio::join!(
+        async {
+            let error = waiting.await.unwrap_err();
+            assert_eq!(script.elapsed(), ms(100));
+            error
+        },
+        async {
+            sleep(ms(100)).await;
+            resource.close(ms(200)).await
+        }
+    );
+    assert_eq!(error.kind(), ErrorKind::Closed);
+    assert!(!report.is_clean());
 }

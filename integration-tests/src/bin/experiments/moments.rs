@@ -37,7 +37,7 @@ struct Ended {
     hung: usize,
     differs: usize,
     left: usize,
-    /// Who left it.
+    /// What was under way.
     scene: String,
     /// Until the last connection was gone.
     gone: Duration,
@@ -56,24 +56,30 @@ pub(crate) async fn live<S: Subject>(run: Run) -> Vec<Figure> {
     let late: Vec<_> = ended.iter().map(|ended| ended.late).collect();
     let gone: Vec<_> = ended.iter().map(|ended| ended.gone).collect();
     vec![
-        Figure::seconds("beyond the limit", &late).at_most(MARGIN.as_secs_f64()).note(
+        whose(Figure::seconds("beyond the limit", &late), &ended, |one| one.late > MARGIN)
+            .at_most(MARGIN.as_secs_f64())
+            .note(
             "during connect-retry, reconnect, queued acquires or a probe, the server being refused, \
              reset or silent; by two closes, or by dropping the last handle (5 s); less what a bare timer beside it \
              is late",
         ),
         Figure::count("deadlocks", sum(|ended| ended.hung)).of(rounds).is(0.0),
         Figure::count("second closes that differ", sum(|ended| ended.differs)).of(rounds).is(0.0),
-        whose(Figure::count("connections left", sum(|ended| ended.left)).of(rounds).is(0.0), &ended),
+        whose(
+            Figure::count("connections left", sum(|ended| ended.left)).of(rounds).is(0.0),
+            &ended,
+            |one| one.left > 0,
+        ),
         Figure::seconds("last connection gone after", &gone),
         Figure::count("tasks left", tasks).of(rounds).is(0.0),
     ]
 }
 
-/// Says of a figure that misses its criterion what was under way where connections were left.
-fn whose(figure: Figure, ended: &[Ended]) -> Figure {
-    let left: Vec<_> =
-        ended.iter().filter(|ended| ended.left > 0).map(|ended| &*ended.scene).collect();
-    if left.is_empty() { figure } else { figure.note(left.join("; ")) }
+/// Says of a figure that misses its criterion what was under way in the rounds that did.
+fn whose(figure: Figure, ended: &[Ended], missed: fn(&Ended) -> bool) -> Figure {
+    let missed: Vec<_> =
+        ended.iter().filter(|ended| missed(ended)).map(|one| &*one.scene).collect();
+    if missed.is_empty() { figure } else { figure.note(missed.join("; ")) }
 }
 
 /// A resource of its own, in the middle of something, and its end.
@@ -88,7 +94,8 @@ async fn round<S: Subject>(nth: usize) -> Ended {
     let dropped = nth % 3 == 2;
     let mut ended = if dropped { drop_it(rig, callers).await } else { close(rig, callers).await };
     let how = if dropped { "dropped" } else { "closed" };
-    ended.scene = format!("{how} during {scene:?}, the door being {door:?}");
+    let late = ended.late;
+    ended.scene = format!("{how} during {scene:?}, the door being {door:?}, {late:.2?} late");
     let began = Instant::now();
     let gone = last_gone(proxy.port()).await;
     ended.left = if gone.is_some() { 0 } else { connections(proxy.port()) };

@@ -24,17 +24,19 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// So many characters of what an error says are shown.
 const SAID: usize = 200;
 
-/// One outage: from the kill until the port was open again.
+/// One outage: from the kill until the server let somebody in again.
 struct Outage {
     killed: Instant,
     opened: Instant,
+    /// When a plain login, tried over and over without the library, was first answered.
+    served: Instant,
 }
 
 /// What one load has seen of an outage.
 struct Seen {
     killed: Instant,
     back: Instant,
-    /// From the open port to the first success.
+    /// From the first login that anybody got to the first success.
     wait: Duration,
 }
 
@@ -70,6 +72,11 @@ pub(crate) async fn crash<S: Subject>(run: Run) -> Vec<Figure> {
         errors += failed.clone().count();
         outside.extend(failed.filter(far).map(|error| surprise(error, &seen)));
     }
+    let booting: Vec<_> = outages.iter().map(|outage| outage.served - outage.opened).collect();
+    figures.push(
+        Figure::seconds("from the open port to the first login", &booting)
+            .note("of a plain client; the first success is counted from there"),
+    );
     let figure = Figure::count("errors outside of an outage ± 1 s", outside.len()).of(errors);
     figures.push(told(figure.is(0.0), outside));
     figures.push(beyond_baseline::<S>(&server, rigs.len(), before).await);
@@ -114,12 +121,15 @@ async fn outage<S: Subject>(server: &Server, rigs: &[Rig<S>], down: Duration) ->
     let killed = Instant::now();
     server.kill().await.unwrap();
     until((killed + down).into()).await;
-    let (started, opened) = tokio::join!(server.start_again(), opened(server.port()));
-    started.unwrap();
+    let served = async {
+        server.start_again().await.unwrap();
+        Instant::now()
+    };
+    let (served, opened) = tokio::join!(served, opened(server.port()));
     for rig in rigs {
         eventually("it answers again", PATIENCE, async || rig.echo(number()).await.is_ok()).await;
     }
-    Outage { killed, opened }
+    Outage { killed, opened: opened.min(served), served }
 }
 
 /// When the port is open again.
@@ -146,11 +156,11 @@ async fn beyond_baseline<S: Subject>(server: &Server, rigs: usize, before: usize
 
 impl Outage {
     fn seen_by(&self, operations: &[Operation]) -> Seen {
-        let Self { killed, opened } = *self;
+        let Self { killed, opened, served } = *self;
         let succeeded = operations.iter().filter(|operation| operation.error.is_none());
         let first = succeeded.map(Operation::ended).filter(|ended| *ended >= opened).min();
         let first = first.expect("it answered again");
-        Seen { killed, back: first, wait: first - opened }
+        Seen { killed, back: first, wait: first.saturating_duration_since(served) }
     }
 }
 
