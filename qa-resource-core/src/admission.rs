@@ -1,5 +1,6 @@
 //! The line in which operations wait where a server is to work on so many at once and no more.
 
+use crate::snapshot::Live;
 use crate::{Backend, Error, ErrorKind, Lease, Resource, Result};
 use std::panic::Location;
 use std::sync::Arc;
@@ -33,16 +34,20 @@ impl<B: Backend> Resource<B> {
         site: &'static Location<'static>,
         deadline: Instant,
     ) -> Result<(Lease<B>, Place)> {
-        if let Ok(lease) = Lease::take(self.shared(), site)
-            && lease.places().is_none()
-        {
+        let shared = self.shared();
+        if shared.max_in_flight().is_some() {
+            return self.line_up(site, deadline).await;
+        }
+        if let Ok(lease) = Lease::take(shared, site) {
             return Ok((lease, None));
         }
-        self.line_up(site, deadline).await
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit = shared.settings.acquire_timeout.min(left);
+        Ok((self.wait_for_lease(site, limit).await?, None))
     }
 
-    /// Waits for a connection, and for a place on it. Who waits in line holds no lease: a drain
-    /// waits for what has begun.
+    /// Waits for a connection, for a place on it, and only then takes the lease: a drain waits for
+    /// what has begun, and what waits in line is no use of the connection yet.
     async fn line_up(
         &self,
         site: &'static Location<'static>,
@@ -52,35 +57,45 @@ impl<B: Backend> Resource<B> {
         let began = Instant::now();
         let limit = deadline.min(began + shared.settings.acquire_timeout);
         loop {
-            let lease = if let Ok(lease) = Lease::take(shared, site) {
-                lease
-            } else {
-                let left = limit.saturating_duration_since(Instant::now());
-                self.wait_for_lease(site, left).await?
+            let left = limit.saturating_duration_since(Instant::now());
+            let live = self.wait_for(left, || shared.live()).await?;
+            let Some(places) = &live.places else {
+                unreachable!("every connection of a resource with a bound has places")
             };
-            let Some(places) = lease.places() else { return Ok((lease, None)) };
-            if let Ok(place) = Arc::clone(&places.free).try_acquire_owned() {
-                return Ok((lease, Some(place)));
-            }
-            let (places, gone, generation) =
-                (places.clone(), lease.gone().clone(), lease.generation());
-            drop(lease);
-            let place = tokio::select! {
-                biased;
-                // Lost, or closing: a wait for the next connection says which.
-                () = gone.cancelled() => continue,
-                place = timeout_at(limit, places.free.acquire_owned()) => place,
-            };
-            shared.meter.waited(began.elapsed());
-            let Ok(place) = place else {
-                shared.meter.wait_timed_out();
-                return Err(self.no_place(places.count, began.elapsed()));
-            };
+            let Some(place) = self.place_on(&live, places, began, limit).await? else { continue };
             match Lease::take(shared, site) {
-                Ok(lease) if lease.generation() == generation => return Ok((lease, place.ok())),
+                Ok(lease) if lease.generation() == live.generation => {
+                    return Ok((lease, Some(place)));
+                }
                 _ => {}
             }
         }
+    }
+
+    /// A place on this connection; `None` where the resource has left it meanwhile.
+    async fn place_on(
+        &self,
+        live: &Live<B>,
+        places: &Places,
+        began: Instant,
+        limit: Instant,
+    ) -> Result<Option<OwnedSemaphorePermit>> {
+        if let Ok(place) = Arc::clone(&places.free).try_acquire_owned() {
+            return Ok(Some(place));
+        }
+        let place = tokio::select! {
+            biased;
+            () = live.gone.cancelled() => return Ok(None),
+            place = timeout_at(limit, Arc::clone(&places.free).acquire_owned()) => place,
+        };
+        let meter = &self.shared().meter;
+        meter.waited(began.elapsed());
+        let Ok(place) = place else {
+            meter.wait_timed_out();
+            return Err(self.no_place(places.count, began.elapsed()));
+        };
+        // They are never closed.
+        Ok(place.ok())
     }
 
     fn no_place(&self, count: u32, waited: Duration) -> Error {

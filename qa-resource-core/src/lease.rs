@@ -1,6 +1,5 @@
 //! The right to use a live client.
 
-use crate::admission::Places;
 use crate::gate::Ticket;
 use crate::shared::Shared;
 use crate::snapshot::{Live, Phase};
@@ -11,7 +10,6 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// The right to use a resource's live client, given back when it is dropped.
 ///
@@ -52,16 +50,6 @@ impl<B: Backend> Lease<B> {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.live.generation
-    }
-
-    /// The places of this connection, where it has a bound.
-    pub(crate) fn places(&self) -> Option<&Places> {
-        self.live.places.as_ref()
-    }
-
-    /// Fired when the resource leaves this connection.
-    pub(crate) fn gone(&self) -> &CancellationToken {
-        &self.live.gone
     }
 
     /// Where it was acquired.

@@ -103,6 +103,18 @@ impl<B: Backend> Resource<B> {
         site: &'static Location<'static>,
         limit: Duration,
     ) -> Result<Lease<B>> {
+        self.wait_for(limit, || Lease::take(self.shared(), site)).await
+    }
+
+    /// Waits until `take` has what only a ready resource gives; connects where nobody has yet.
+    pub(crate) async fn wait_for<T>(
+        &self,
+        limit: Duration,
+        take: impl Fn() -> std::result::Result<T, State>,
+    ) -> Result<T> {
+        if let Ok(taken) = take() {
+            return Ok(taken);
+        }
         let shared = self.shared();
         let began = Instant::now();
         let mut changes = shared.changes();
@@ -110,10 +122,10 @@ impl<B: Backend> Resource<B> {
             self.start()?;
         }
         loop {
-            match Lease::take(shared, site) {
-                Ok(lease) => {
+            match take() {
+                Ok(taken) => {
                     shared.meter.waited(began.elapsed());
-                    return Ok(lease);
+                    return Ok(taken);
                 }
                 Err(State::Draining | State::Closed) => return Err(shared.closed_error()),
                 Err(State::Idle) => return Err(self.gave_up()),

@@ -28,9 +28,9 @@ impl<B: Backend> Resource<B> {
     ///
     /// # Errors
     /// What [`acquire`](Resource::acquire) gives; `Overloaded` where the line did not move within
-    /// [`acquire_timeout`](crate::Settings::acquire_timeout); the driver's error as the source of ours, with
-    /// its kind and outcome; `Timeout` with outcome `Unknown` where the limit ran out inside `op`.
-    /// Errors are marked as spent: don't retry them.
+    /// [`acquire_timeout`](crate::Settings::acquire_timeout); the driver's error as the source of
+    /// ours, with its kind and outcome; `Timeout` with outcome `Unknown` where the limit ran out
+    /// inside `op`. Errors are marked as spent: don't retry them.
     ///
     /// # Cancel safety
     /// Dropping this drops `op` where it is; what it had sent may still be applied.

@@ -84,6 +84,20 @@ impl<B: Backend> Shared<B> {
         self.snapshot.load().state()
     }
 
+    /// The connection, or in what state the resource is without one.
+    pub(crate) fn live(&self) -> Result<Arc<CachePadded<Live<B>>>, State> {
+        let snapshot = self.snapshot.load();
+        match &snapshot.phase {
+            Phase::Ready(live) => Ok(Arc::clone(live)),
+            Phase::Other(state) => Err(*state),
+        }
+    }
+
+    /// How many operations may be under way on one connection at once.
+    pub(crate) fn max_in_flight(&self) -> Option<u32> {
+        self.settings.max_in_flight.or(B::MAX_IN_FLIGHT)
+    }
+
     /// Every state change from now on, in order.
     pub(crate) fn changes(&self) -> broadcast::Receiver<Transition> {
         self.changes.subscribe()
@@ -136,8 +150,7 @@ impl<B: Backend> Shared<B> {
             Change::Connected(client) => {
                 generation += 1;
                 let gone = CancellationToken::new();
-                let most = self.settings.max_in_flight.or(B::MAX_IN_FLIGHT);
-                let places = most.map(Places::new);
+                let places = self.max_in_flight().map(Places::new);
                 let live = Live { client, generation, gone, places, shared: Arc::clone(self) };
                 Phase::Ready(Arc::new(CachePadded::new(live)))
             }

@@ -140,6 +140,7 @@ async fn so_many_operations_are_under_way_at_once_and_the_others_wait_in_order()
     }
     assert_eq!(ended, [0, 0, 1, 1, 2, 2]);
     assert_eq!((most.load(Ordering::SeqCst), script.elapsed()), (2, ms(300)));
+    assert_eq!(resource.status().stats.operations, 6, "a wait in line is no operation");
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ struct Outage {
     killed: Instant,
     opened: Instant,
     /// When a plain login, tried over and over without the library, was first answered.
-    served: Instant,
+    let_in: Instant,
 }
 
 /// What one load has seen of an outage.
@@ -72,7 +72,7 @@ pub(crate) async fn crash<S: Subject>(run: Run) -> Vec<Figure> {
         errors += failed.clone().count();
         outside.extend(failed.filter(far).map(|error| surprise(error, &seen)));
     }
-    let booting: Vec<_> = outages.iter().map(|outage| outage.served - outage.opened).collect();
+    let booting: Vec<_> = outages.iter().map(|outage| outage.let_in - outage.opened).collect();
     figures.push(
         Figure::seconds("from the open port to the first login", &booting)
             .note("of a plain client; the first success is counted from there"),
@@ -121,15 +121,15 @@ async fn outage<S: Subject>(server: &Server, rigs: &[Rig<S>], down: Duration) ->
     let killed = Instant::now();
     server.kill().await.unwrap();
     until((killed + down).into()).await;
-    let served = async {
+    let let_in = async {
         server.start_again().await.unwrap();
         Instant::now()
     };
-    let (served, opened) = tokio::join!(served, opened(server.port()));
+    let (let_in, opened) = tokio::join!(let_in, opened(server.port()));
     for rig in rigs {
         eventually("it answers again", PATIENCE, async || rig.echo(number()).await.is_ok()).await;
     }
-    Outage { killed, opened: opened.min(served), served }
+    Outage { killed, opened: opened.min(let_in), let_in }
 }
 
 /// When the port is open again.
@@ -156,11 +156,11 @@ async fn beyond_baseline<S: Subject>(server: &Server, rigs: usize, before: usize
 
 impl Outage {
     fn seen_by(&self, operations: &[Operation]) -> Seen {
-        let Self { killed, opened, served } = *self;
+        let Self { killed, opened, let_in } = *self;
         let succeeded = operations.iter().filter(|operation| operation.error.is_none());
         let first = succeeded.map(Operation::ended).filter(|ended| *ended >= opened).min();
         let first = first.expect("it answered again");
-        Seen { killed, back: first, wait: first.saturating_duration_since(served) }
+        Seen { killed, back: first, wait: first.saturating_duration_since(let_in) }
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 const TASKS: u64 = 100;
 const EACH: u64 = 100;
+const AT_ONCE: u32 = 100;
 
 /// Each way, so that an operation is most of the time on its way, and can be dropped there.
 const LATENCY: Duration = Duration::from_millis(10);
@@ -25,9 +26,14 @@ struct Tally {
 }
 
 pub(crate) async fn cancelled_operations_misdeliver_nothing<S: Subject>() {
-    // A busy machine is not what is tested here.
-    let settings =
-        Settings { operation_timeout: PATIENCE, health_timeout: PATIENCE, ..Settings::default() };
+    let settings = Settings {
+        // A busy machine is not what is tested here.
+        operation_timeout: PATIENCE,
+        health_timeout: PATIENCE,
+        // Nor is a line before the server.
+        max_in_flight: Some(AT_ONCE),
+        ..Settings::default()
+    };
     let proxied = Arc::new(Proxied::<S>::connected("cancelled", settings).await);
     let rig = &proxied.rig;
     proxied.proxy.set(Faults::both(Way { latency: LATENCY, ..Way::default() }));
