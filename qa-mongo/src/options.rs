@@ -48,6 +48,8 @@ const KNOWN: [&str; 33] = [
 const REFUSED: [&str; 2] = ["socketTimeoutMS", "waitQueueTimeoutMS"];
 
 const MAX_POOL_SIZE: u32 = 100;
+/// What an outage made the pool grow by goes again: the driver's own pool never shrinks.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
 /// Less than the supervisor gives a connect: else it is a matter of luck whether the driver's cause
 /// (refused, no such host) is told, or only that there was no answer.
 const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(4);
@@ -119,6 +121,7 @@ fn blame<'a>(url: &str, query: impl Iterator<Item = (&'a str, impl Sized)>) -> S
 pub(crate) fn apply_defaults(options: &mut ClientOptions, name: &str) {
     options.app_name.get_or_insert_with(|| app_name(name));
     options.max_pool_size.get_or_insert(MAX_POOL_SIZE);
+    options.max_idle_time.get_or_insert(MAX_IDLE_TIME);
     options.server_selection_timeout.get_or_insert(SERVER_SELECTION_TIMEOUT);
     options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
     let heartbeat = || Duration::from_millis(fastrand::u64(HEARTBEAT_MS));
@@ -199,6 +202,7 @@ mod tests {
         let mut options = ClientOptions::parse(parse(&target).unwrap()).await.unwrap();
         apply_defaults(&mut options, "quotes");
         assert_eq!(options.max_pool_size, Some(100));
+        assert_eq!(options.max_idle_time, Some(Duration::from_secs(60)));
         assert_eq!(options.app_name.as_deref(), Some("quotes"));
         assert_eq!(options.connect_timeout, Some(Duration::from_secs(5)));
         let heartbeat = options.heartbeat_freq.unwrap().as_millis();

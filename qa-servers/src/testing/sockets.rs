@@ -1,6 +1,6 @@
 //! The connections of this process, as the kernel lists them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -25,9 +25,15 @@ pub fn connections(port: u16) -> usize {
 pub fn connected(ports: &BTreeSet<u16>) -> Vec<u16> {
     let ours = sockets();
     let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    ours_in(&table, ports, &ours)
+}
+
+/// The kernel gives its table in pieces, and one that grows meanwhile has lines twice.
+fn ours_in(table: &str, ports: &BTreeSet<u16>, ours: &BTreeSet<String>) -> Vec<u16> {
     let open = table.lines().skip(1).filter_map(established);
     let is_one = |(port, inode): &(u16, &str)| ports.contains(port) && ours.contains(*inode);
-    open.filter(is_one).map(|(port, _)| port).collect()
+    let by_inode: BTreeMap<_, _> = open.filter(is_one).map(|(port, inode)| (inode, port)).collect();
+    by_inode.into_values().collect()
 }
 
 /// The remote port and the socket's inode of a line, where it is one that is established.
@@ -69,5 +75,16 @@ mod tests {
         drop(one);
         assert_eq!(connections(here.port()), 0);
         drop(other);
+    }
+
+    #[test]
+    fn a_line_that_comes_twice_is_one_connection() {
+        let line = |inode: &str| {
+            format!("0: 0100007F:C001 0100007F:1F90 01 0:0 00:0 0 0 0 {inode} 1 0 20 4 30 10 -1\n")
+        };
+        let table = format!("head\n{}{}{}", line("7"), line("8"), line("7"));
+        let ours = ["7", "8"].map(str::to_owned).into();
+        assert_eq!(ours_in(&table, &[0x1F90].into(), &ours), [0x1F90, 0x1F90]);
+        assert_eq!(ours_in(&table, &[0x1F91].into(), &ours), [0; 0]);
     }
 }
