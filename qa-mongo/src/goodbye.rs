@@ -19,7 +19,7 @@ const GRACEFUL: Duration = Duration::from_millis(500);
 /// Limit for a shutdown that waits for none of them.
 const IMMEDIATE: Duration = Duration::from_millis(400);
 
-/// Limit for each step that goes on in the background. Our heartbeat (2.5 s at most) and connect
+/// Limit for each step that goes on in the background. Our heartbeat (2.6 s at most) and connect
 /// timeout (5 s) are what the driver's monitors take to find a frozen server gone, or to be ended.
 const BACKGROUND: Duration = Duration::from_secs(8);
 

@@ -38,7 +38,7 @@
 //! | `maxIdleTimeMS` | 60000 | a pool that grew with an outage shrinks again; the driver's own never does |
 //! | `serverSelectionTimeoutMS` | 4000 | a caller is told within seconds, not after 30 |
 //! | `connectTimeoutMS` | 5000 | as [`Settings::connect_timeout`](qa_resource_core::Settings) |
-//! | `heartbeatFrequencyMS` | 1500 to 2500, drawn for each client | a frozen server leaves the driver's view after 7.5 s, not after 20; clients that lost it together come back one by one |
+//! | `heartbeatFrequencyMS` | 2000 to 2600, drawn for each client | a frozen server leaves the driver's view after 7.6 s, not after 20; clients that lost it together come back one by one |
 //! | `appName` | the resource's name | `db.currentOp()` then says whose connection it is |
 //!
 //! `socketTimeoutMS` and `waitQueueTimeoutMS` are refused, because the driver has no such limits

@@ -123,7 +123,7 @@ async fn a_frozen_server_is_noticed_and_a_killed_one_is_said_to_be_lost() {
     server.freeze().await.unwrap();
     let ping = tokio::time::timeout(Duration::from_millis(500), mongo.ping(&client)).await;
     assert!(ping.is_err(), "a frozen server can't answer");
-    // The monitors notice after heartbeat and connect limit, 7.5 s, with no call from anybody.
+    // The monitors notice after heartbeat and connect limit, 7.6 s, with no call from anybody.
     let error = within("the loss", Duration::from_secs(12), mongo.lost(&client)).await;
     assert_eq!(MongoDb::classify(&error).kind, ErrorKind::Timeout, "{error}");
     let start = Instant::now();

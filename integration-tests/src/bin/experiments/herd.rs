@@ -83,7 +83,7 @@ fn explain<S: Subject>(figure: Figure) -> Figure {
     }
     figure.note(
         "its driver looks for the server at a pace of its own, drawn for each client, and waits \
-         2.5 s at the most: who comes back so much sooner than after 5 s may come in greater numbers",
+         2.6 s at the most: who comes back so much sooner than after 5 s may come in greater numbers",
     )
 }
 
