@@ -7,7 +7,7 @@ use mongodb::event::sdam::{SdamEvent, TopologyDescription};
 use std::io;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How long no member may be in sight before it counts as a loss. A monitor whose connection was
 /// cut has a new one within milliseconds, or, where an operation met the cut first, at its next
@@ -76,13 +76,13 @@ impl Sight {
     /// For as long as a deployment that is out of sight may come back unnoticed.
     async fn grace(mut sight: watch::Receiver<Self>) {
         let refused = async {
-            let refused = sight.wait_for(Self::is_refused).await.is_ok();
-            sleep(if refused { REFUSED_GRACE } else { GRACE }).await;
+            if sight.wait_for(Self::is_refused).await.is_ok() {
+                sleep(REFUSED_GRACE).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
         };
-        tokio::select! {
-            () = refused => {}
-            () = sleep(GRACE) => {}
-        }
+        let _ = timeout(GRACE, refused).await;
     }
 
     /// Waits until a deployment that is out of sight, or gets out of it, is in sight again.
@@ -144,7 +144,6 @@ impl Observer {
 mod tests {
     use super::*;
     use std::io::ErrorKind::{ConnectionRefused, ConnectionReset};
-    use tokio::time::timeout;
 
     fn lost() -> Sight {
         Sight::Lost(std::io::Error::from(ConnectionReset).into())

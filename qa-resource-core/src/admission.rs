@@ -8,12 +8,11 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-/// An operation's place among those under way on one connection; `None` where there is no bound.
-pub(crate) type Place = Option<OwnedSemaphorePermit>;
+/// An operation's place among those under way on one connection.
+pub(crate) type Place = OwnedSemaphorePermit;
 
 /// The places of one connection. A fresh connection has fresh ones: an operation that hangs on a
 /// lost one keeps nobody waiting.
-#[derive(Clone)]
 pub(crate) struct Places {
     free: Arc<Semaphore>,
     count: u32,
@@ -28,15 +27,16 @@ impl Places {
 }
 
 impl<B: Backend> Resource<B> {
-    /// A lease for an operation that ends at `deadline`, and its place.
+    /// A lease for an operation that ends at `deadline`, and its place where there is a bound.
     pub(crate) async fn admit(
         &self,
         site: &'static Location<'static>,
         deadline: Instant,
-    ) -> Result<(Lease<B>, Place)> {
+    ) -> Result<(Lease<B>, Option<Place>)> {
         let shared = self.shared();
         if shared.max_in_flight().is_some() {
-            return self.line_up(site, deadline).await;
+            let (lease, place) = self.line_up(site, deadline).await?;
+            return Ok((lease, Some(place)));
         }
         if let Ok(lease) = Lease::take(shared, site) {
             return Ok((lease, None));
@@ -47,7 +47,7 @@ impl<B: Backend> Resource<B> {
     }
 
     /// Waits for a connection, for a place on it, and only then takes the lease: a drain waits for
-    /// what has begun, and what waits in line is no use of the connection yet.
+    /// what has begun, and what waits in line is no operation yet.
     async fn line_up(
         &self,
         site: &'static Location<'static>,
@@ -58,14 +58,17 @@ impl<B: Backend> Resource<B> {
         let limit = deadline.min(began + shared.settings.acquire_timeout);
         loop {
             let left = limit.saturating_duration_since(Instant::now());
-            let live = self.wait_for(left, || shared.live()).await?;
+            let live = match shared.live() {
+                Ok(live) => live,
+                Err(_) => self.wait_for(left, || shared.live()).await?,
+            };
             let Some(places) = &live.places else {
                 unreachable!("every connection of a resource with a bound has places")
             };
             let Some(place) = self.place_on(&live, places, began, limit).await? else { continue };
             match Lease::take(shared, site) {
                 Ok(lease) if lease.generation() == live.generation => {
-                    return Ok((lease, Some(place)));
+                    return Ok((lease, place));
                 }
                 _ => {}
             }
@@ -79,7 +82,7 @@ impl<B: Backend> Resource<B> {
         places: &Places,
         began: Instant,
         limit: Instant,
-    ) -> Result<Option<OwnedSemaphorePermit>> {
+    ) -> Result<Option<Place>> {
         if let Ok(place) = Arc::clone(&places.free).try_acquire_owned() {
             return Ok(Some(place));
         }
@@ -103,7 +106,7 @@ impl<B: Backend> Resource<B> {
         self.shared().error(
             ErrorKind::Overloaded,
             format!(
-                "no place on {server} within {waited:.1?}: {count} operations are under way; raise `max_in_flight` where the server can do more at once"
+                "no place on {server} within {waited:.1?}: `max_in_flight` is {count}, and as many operations are under way; raise it where the server can do more at once"
             ),
         )
     }

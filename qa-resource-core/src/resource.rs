@@ -112,9 +112,6 @@ impl<B: Backend> Resource<B> {
         limit: Duration,
         take: impl Fn() -> std::result::Result<T, State>,
     ) -> Result<T> {
-        if let Ok(taken) = take() {
-            return Ok(taken);
-        }
         let shared = self.shared();
         let began = Instant::now();
         let mut changes = shared.changes();

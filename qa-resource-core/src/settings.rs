@@ -57,8 +57,9 @@ pub struct Settings {
     /// the attempt itself included; 0 counts as 1. Default: 1.
     pub health_successes: u32,
     /// How many operations of [`Resource::run`](crate::Resource::run) may be under way on one
-    /// connection at once; 0 counts as 1. The others wait in line, at most `acquire_timeout`. Where
-    /// it is not set the backend decides ([`Backend::MAX_IN_FLIGHT`](crate::Backend::MAX_IN_FLIGHT)).
+    /// connection at once; 0 counts as 1. The others wait in line, at most `acquire_timeout`. One
+    /// that runs another on the same resource keeps its place meanwhile. Where it is not set the
+    /// backend decides ([`Backend::MAX_IN_FLIGHT`](crate::Backend::MAX_IN_FLIGHT)).
     /// Default: none.
     pub max_in_flight: Option<u32>,
     /// Attempts of one [`Resource::run`](crate::Resource::run), the first included; 0 counts as 1.

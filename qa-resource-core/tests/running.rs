@@ -156,7 +156,7 @@ async fn a_line_that_does_not_move_is_an_overload_and_holds_no_lease() {
     let error = result.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Overloaded, Outcome::NotApplied));
     assert!(error.is_spent());
-    assert!(error.message().contains("1 operations are under way"), "{error}");
+    assert!(error.message().contains("`max_in_flight` is 1"), "{error}");
     assert_eq!(script.elapsed(), ms(500));
 }
 

@@ -82,8 +82,8 @@ fn explain<S: Subject>(figure: Figure) -> Figure {
         return figure;
     }
     figure.note(
-        "its driver looks for the server at a pace of its own, drawn for each client, and waits \
-         2.6 s at the most: who comes back so much sooner than after 5 s may come in greater numbers",
+        "its driver looks for the server at a pace of its own, drawn for each client and about half \
+         of our longest delay: who comes back sooner may come in greater numbers",
     )
 }
 

@@ -84,9 +84,9 @@ fn overhead(with: &[f64], without: &[f64]) -> Figure {
     if cfg!(debug_assertions) {
         return figure.note("not judged: a debug build");
     }
-    figure
-        .at_most(3.0)
-        .note("the median over pairs of batches, one after the other, on nine pairs of resources")
+    figure.at_most(3.0).note(format!(
+        "the median over pairs of batches, one after the other, on {PAIRS} pairs of resources"
+    ))
 }
 
 /// What one lease costs with detection and without, in nanoseconds: pairs of batches, of which each

@@ -56,12 +56,14 @@ pub(crate) async fn live<S: Subject>(run: Run) -> Vec<Figure> {
     let late: Vec<_> = ended.iter().map(|ended| ended.late).collect();
     let gone: Vec<_> = ended.iter().map(|ended| ended.gone).collect();
     vec![
-        whose(Figure::seconds("beyond the limit", &late), &ended, |one| one.late > MARGIN)
-            .at_most(MARGIN.as_secs_f64())
-            .note(
-            "during connect-retry, reconnect, queued acquires or a probe, the server being refused, \
-             reset or silent; by two closes, or by dropping the last handle (5 s); less what a bare timer beside it \
-             is late",
+        whose(
+            Figure::seconds("beyond the limit", &late).at_most(MARGIN.as_secs_f64()).note(
+                "during connect-retry, reconnect, queued acquires or a probe, the server being \
+                 refused, reset or silent; by two closes, or by dropping the last handle (5 s); \
+                 less what a bare timer beside it is late",
+            ),
+            &ended,
+            |one| one.late > MARGIN,
         ),
         Figure::count("deadlocks", sum(|ended| ended.hung)).of(rounds).is(0.0),
         Figure::count("second closes that differ", sum(|ended| ended.differs)).of(rounds).is(0.0),
@@ -75,7 +77,8 @@ pub(crate) async fn live<S: Subject>(run: Run) -> Vec<Figure> {
     ]
 }
 
-/// Says of a figure that misses its criterion what was under way in the rounds that did.
+/// Says of a figure that misses its criterion what was under way in the rounds that did, in place of
+/// what its note says otherwise.
 fn whose(figure: Figure, ended: &[Ended], missed: fn(&Ended) -> bool) -> Figure {
     let missed: Vec<_> =
         ended.iter().filter(|ended| missed(ended)).map(|one| &*one.scene).collect();

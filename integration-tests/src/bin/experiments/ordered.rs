@@ -22,9 +22,6 @@ const MARGIN: Duration = Duration::from_millis(250);
 /// Operations in flight on each member when it comes: 200 in all.
 const IN_FLIGHT: usize = 50;
 
-/// No member's own bound has some of them wait in line.
-const AT_ONCE: u32 = 50;
-
 /// Acquires that come too late, on each member.
 const LATE: usize = 25;
 
@@ -135,9 +132,11 @@ async fn member<S: Subject>(query: &str) -> Member {
 
 /// A pool with all members, not connected yet.
 fn pool_of(members: &[Member]) -> ResourcePool {
+    // No member's own bound is to have some of them wait in line.
+    let max_in_flight = u32::try_from(IN_FLIGHT).ok();
     let resource = |member: &Member| ResourceConfig {
         target: Target::parse(member.name, &member.url).unwrap(),
-        settings: Settings { max_in_flight: Some(AT_ONCE), ..Settings::default() },
+        settings: Settings { max_in_flight, ..Settings::default() },
         required: true,
     };
     let resources = members.iter().map(resource).collect();

@@ -12,7 +12,6 @@ use tokio::time::timeout;
 
 const TASKS: u64 = 100;
 const EACH: u64 = 100;
-const AT_ONCE: u32 = 100;
 
 /// Each way, so that an operation is most of the time on its way, and can be dropped there.
 const LATENCY: Duration = Duration::from_millis(10);
@@ -31,7 +30,7 @@ pub(crate) async fn cancelled_operations_misdeliver_nothing<S: Subject>() {
         operation_timeout: PATIENCE,
         health_timeout: PATIENCE,
         // Nor is a line before the server.
-        max_in_flight: Some(AT_ONCE),
+        max_in_flight: u32::try_from(TASKS).ok(),
         ..Settings::default()
     };
     let proxied = Arc::new(Proxied::<S>::connected("cancelled", settings).await);

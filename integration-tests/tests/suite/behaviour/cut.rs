@@ -42,7 +42,12 @@ async fn comes_back<S: Subject>(name: &str, end: impl Fn(&FaultProxy), times: u6
         let needed = S::CONNECTIONS.min(2) as u64;
         eventually("what an answer needs is there", PATIENCE, async || new() >= needed).await;
 
-        let status = rig.status();
+        let mut status = rig.status();
+        eventually("it is ready, whatever its driver has lost", back(rig), async || {
+            status = rig.status();
+            status.state == State::Ready
+        })
+        .await;
         let losses = status.stats.disconnects;
         let expected = if S::A_CUT_IS_A_LOSS { time..=time } else { 0..=seldom(times) };
         assert!(expected.contains(&losses), "{losses} losses after {time} cuts");
