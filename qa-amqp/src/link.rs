@@ -1,17 +1,12 @@
 //! One connection with its state: lost, blocked, or well.
 
 use crate::Error;
-use crate::error::bounded;
 use crate::socket::Socket;
 use futures_util::{Stream, StreamExt};
 use lapin::{Connection, ConnectionState, ConnectionStatus, ErrorKind, Event};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
-
-/// Limit for a goodbye. A healthy broker answers within milliseconds.
-const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// What the driver has said of the connection.
 #[derive(Clone, Debug, Default)]
@@ -88,16 +83,16 @@ impl Link {
         Ok(())
     }
 
-    /// Says goodbye where that can be heard, and ends the connection in any case.
+    /// Says goodbye where that can be heard, and ends the connection in any case, also where this is
+    /// dropped: the resource bounds it, by its `close_timeout`.
     pub(crate) async fn close(&self) -> Result<(), Error> {
         let _cut = Cut(&self.socket);
         if self.blocked().is_some() || !self.connection.status().connected() {
             return Ok(());
         }
-        let goodbye = self.connection.close(200, "OK".into());
-        match bounded("closing the connection", CLOSE_LIMIT, goodbye).await {
-            Err(Error::Driver(error)) if is_gone(&error) => Ok(()),
-            answer => answer,
+        match self.connection.close(200, "OK".into()).await {
+            Err(error) if !is_gone(&error) => Err(Error::Driver(error)),
+            _ => Ok(()),
         }
     }
 }

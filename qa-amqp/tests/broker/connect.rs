@@ -1,9 +1,9 @@
 //! Connecting, pinging, declaring, closing.
 
-use crate::support::{PATIENCE, backend, close, depth, shared, vhost, with_bars};
+use crate::support::{PATIENCE, backend, close, depth, patient, shared, vhost, with_bars};
 use qa_amqp::lapin::types::{AMQPValue, FieldTable};
 use qa_amqp::{Binding, Error, Exchange, Queue, RabbitMq, Topology};
-use qa_resource_core::{Backend, ErrorKind, Resource, Settings, State};
+use qa_resource_core::{Backend, ErrorKind, Resource, State};
 use std::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,7 +23,7 @@ async fn a_wrong_password_is_an_auth_error_after_one_attempt() {
     let good = vhost("password").await;
     let url = good.replace(shared().await.password(), "wrong-c4n4ry");
     assert_ne!(url, good);
-    let resource = Resource::new("r", backend("r", &url), Settings::default());
+    let resource = Resource::new("r", backend("r", &url), patient());
     let begun = Instant::now();
     let error = resource.connect().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
@@ -65,7 +65,7 @@ async fn the_topology_is_there_before_the_resource_is_ready_and_after_a_reconnec
         .bind(Binding::exchange("all", "market", "bar.#"))
         .bind(Binding::queue("mine", "all", ""));
     let backend = backend("t", &url).with_topology(topology);
-    let resource = Resource::new("t", backend, Settings::default());
+    let resource = Resource::new("t", backend, patient());
     resource.connect().await.unwrap();
     let lease = resource.acquire().await.unwrap();
     assert_eq!(depth(&lease, "mine").await, (0, 0));

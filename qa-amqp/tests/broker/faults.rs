@@ -1,7 +1,7 @@
 //! A broker that is killed, and one that freezes.
 
 use crate::support::{
-    PATIENCE, backend, close, no_properties, number, publish_numbers, publisher, with_bars,
+    PATIENCE, backend, close, no_properties, number, patient, publish_numbers, publisher, with_bars,
 };
 use qa_amqp::{
     Consumer, ConsumerSettings, Delivery, PublishError, Publisher, PublisherSettings, Queue,
@@ -48,8 +48,7 @@ async fn a_kill_in_the_middle_loses_nothing_that_was_confirmed() {
     eventually("all are seen", PATIENCE, async || seen.lock().unwrap().len() == 2_000).await;
     assert_eq!(resource.state(), State::Ready);
     drop((consumer, publisher));
-    let report = resource.close(Duration::from_secs(10)).await;
-    assert!(report.is_clean(), "{report}");
+    close(resource).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +85,7 @@ async fn a_frozen_broker_hangs_nobody_and_is_used_again_when_it_thaws() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_short_of_memory_is_an_impairment_until_it_is_over() {
     let server = Server::start_owned(System::RabbitMq).await.unwrap();
-    let settings = Settings { health_interval: Duration::from_millis(200), ..Settings::default() };
+    let settings = Settings { health_interval: Duration::from_millis(200), ..patient() };
     let backend =
         backend("bars", &server.url()).with_topology(Topology::new().queue(Queue::new("bars")));
     let resource = Resource::new("bars", backend, settings);

@@ -28,16 +28,21 @@ pub(crate) fn backend(name: &str, url: &str) -> RabbitMq {
     RabbitMq::new(&Target::parse(name, url).unwrap()).unwrap()
 }
 
+/// A broker that is busy with the other tests, or whose disk is, may be slow to hear a goodbye.
+pub(crate) fn patient() -> Settings {
+    Settings { close_timeout: PATIENCE, ..Settings::default() }
+}
+
 /// A connected resource that declares the durable queue `bars`.
 pub(crate) async fn with_bars(url: &str) -> Resource<RabbitMq> {
     let backend = backend("bars", url).with_topology(Topology::new().queue(Queue::new("bars")));
-    let resource = Resource::new("bars", backend, Settings::default());
+    let resource = Resource::new("bars", backend, patient());
     resource.connect().await.unwrap();
     resource
 }
 
 pub(crate) async fn close(resource: Resource<RabbitMq>) {
-    let report = resource.close(Duration::from_secs(10)).await;
+    let report = resource.close(2 * PATIENCE).await;
     assert!(report.is_clean(), "{report}");
 }
 
