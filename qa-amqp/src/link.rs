@@ -90,9 +90,13 @@ impl Link {
         if self.blocked().is_some() || !self.connection.status().connected() {
             return Ok(());
         }
-        match self.connection.close(200, "OK".into()).await {
-            Err(error) if !is_gone(&error) => Err(Error::Driver(error)),
-            _ => Ok(()),
+        tokio::select! {
+            answer = self.connection.close(200, "OK".into()) => match answer {
+                Err(error) if !is_gone(&error) => Err(Error::Driver(error)),
+                _ => Ok(()),
+            },
+            // The driver does not always answer a close that a loss comes between.
+            _ = self.lost() => Ok(()),
         }
     }
 }

@@ -1,13 +1,15 @@
 //! A broker that is killed, and one that freezes.
 
 use crate::support::{
-    PATIENCE, backend, close, no_properties, number, patient, publish_numbers, publisher, with_bars,
+    PATIENCE, backend, close, no_properties, number, patient, publish_numbers, publisher, shared,
+    vhost, with_bars,
 };
 use qa_amqp::{
     Consumer, ConsumerSettings, Delivery, PublishError, Publisher, PublisherSettings, Queue,
     Topology,
 };
-use qa_resource_core::{Health, Outcome, Resource, Settings, State};
+use qa_resource_core::{Backend, Health, Outcome, Resource, Settings, State};
+use qa_servers::proxy::FaultProxy;
 use qa_servers::testing::eventually;
 use qa_servers::{Server, System};
 use std::collections::BTreeSet;
@@ -49,6 +51,26 @@ async fn a_kill_in_the_middle_loses_nothing_that_was_confirmed() {
     assert_eq!(resource.state(), State::Ready);
     drop((consumer, publisher));
     close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_goodbye_ends_although_its_connection_ends_beside_it() {
+    let url = vhost("goodbye").await;
+    let proxy = FaultProxy::open(shared().await.port()).await;
+    let backend = backend("goodbye", &proxy.url(&url));
+    for number in 0..100 {
+        let client = backend.connect().await.unwrap();
+        let mut channels = Vec::new();
+        for _ in 0..10 {
+            channels.push(client.channel().await.unwrap());
+            channels.push(client.publishing().create_channel().await.unwrap());
+        }
+        proxy.reset();
+        if number % 2 == 0 {
+            let _ = backend.lost(&client).await;
+        }
+        tokio::time::timeout(PATIENCE, backend.close(client)).await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
