@@ -2,11 +2,8 @@
 
 use super::Direction;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-
-/// Of how many connections the time is kept.
-const MOST_TIMES: usize = 100_000;
 
 /// What passed through a proxy since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +29,7 @@ pub(super) struct Tally {
     turned_away: AtomicU64,
     open: AtomicU64,
     bytes: [AtomicU64; 2],
-    accepted_at: Mutex<Vec<Instant>>,
+    first: Mutex<Option<Instant>>,
 }
 
 impl Tally {
@@ -40,10 +37,7 @@ impl Tally {
     pub(super) fn accept(&self) -> Open<'_> {
         self.accepted.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
-        let mut times = self.accepted_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if times.len() < MOST_TIMES {
-            times.push(Instant::now());
-        }
+        self.first().get_or_insert_with(Instant::now);
         Open(self)
     }
 
@@ -65,8 +59,9 @@ impl Tally {
         }
     }
 
-    pub(super) fn accepted_at(&self) -> Vec<Instant> {
-        self.accepted_at.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// When a connection was accepted first, since this was last emptied.
+    pub(super) fn first(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

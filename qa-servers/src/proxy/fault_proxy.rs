@@ -81,6 +81,7 @@ impl FaultProxy {
             let before = scene.faults.clone();
             change(&mut scene.faults);
             self.entry.obey(&before, &scene.faults);
+            *self.tally.first() = None;
         });
     }
 
@@ -126,10 +127,10 @@ impl FaultProxy {
         self.tally.counts()
     }
 
-    /// When each of the first 100,000 connections was accepted, in their order.
+    /// When a connection was accepted first since the faults were last changed, if one was.
     #[must_use]
-    pub fn accepted_at(&self) -> Vec<Instant> {
-        self.tally.accepted_at()
+    pub fn first_accepted(&self) -> Option<Instant> {
+        *self.tally.first()
     }
 }
 

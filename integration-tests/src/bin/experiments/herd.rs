@@ -134,10 +134,7 @@ impl<S: Subject> Herd<S> {
         self.proxies.iter().for_each(FaultProxy::heal);
         let ready = self.reach(State::Ready).await;
         let new = self.proxies.iter().filter(|proxy| !waiting.contains(&proxy.port()));
-        let first = new.filter_map(|proxy| {
-            let came = proxy.accepted_at().into_iter().find(|came| *came >= healed);
-            Some(came?.duration_since(healed))
-        });
+        let first = new.filter_map(|proxy| Some(proxy.first_accepted()?.duration_since(healed)));
         Return { first: first.collect(), ready, size: self.rigs.len() }
     }
 
