@@ -1,6 +1,7 @@
 //! Publishing with the broker's word for each message.
 
 mod attachment;
+mod line;
 mod message;
 mod outcome;
 mod returns;

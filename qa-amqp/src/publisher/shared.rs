@@ -1,5 +1,6 @@
 //! What a publisher's clones share: the window, and the session that is current.
 
+use super::line::{Line, Turn};
 use super::message::Message;
 use super::outcome::PublishError;
 use super::session::{self, Answer, Job, Session};
@@ -25,7 +26,7 @@ pub(super) struct Shared {
     pub(super) window: Arc<Semaphore>,
     pub(super) sessions: TaskTracker,
     pub(super) current: Mutex<Option<Session>>,
-    opening: tokio::sync::Mutex<()>,
+    line: Line,
 }
 
 impl Shared {
@@ -38,7 +39,7 @@ impl Shared {
             settings,
             sessions: TaskTracker::new(),
             current: Mutex::new(None),
-            opening: tokio::sync::Mutex::new(()),
+            line: Line::default(),
         }
     }
 
@@ -80,14 +81,12 @@ impl Shared {
         let (answer, receiver) = oneshot::channel();
         let mut job = Job { message: Arc::clone(message), answer, place };
         loop {
-            let session = match timeout_at(deadline, self.session()).await {
-                Ok(session) => session.map_err(PublishError::NotSent)?,
-                Err(_) => return Err(self.not_sent(ErrorKind::Timeout, "no connection in time")),
+            let Ok(session) = timeout_at(deadline, self.session()).await else {
+                return Err(self.held_up());
             };
+            let (session, _turn) = session.map_err(PublishError::NotSent)?;
             if timeout_at(deadline, session.client.unblocked()).await.is_err() {
-                let reason = session.client.blocked();
-                let why = format!("the broker takes no messages: {}", reason.unwrap_or_default());
-                return Err(self.not_sent(ErrorKind::Overloaded, why));
+                return Err(self.held_up());
             }
             match session.jobs.send(job) {
                 Ok(()) => return Ok(receiver),
@@ -96,14 +95,17 @@ impl Shared {
         }
     }
 
-    /// The current session, or a new one; one caller opens it, the others wait for it.
-    async fn session(&self) -> qa_resource_core::Result<Session> {
-        if let Some(session) = self.live() {
-            return Ok(session);
+    /// The current session, or a new one, and the turn to use it: who is at the front of the line
+    /// opens it, and hands its message over before the next one does.
+    async fn session(&self) -> qa_resource_core::Result<(Session, Option<Turn<'_>>)> {
+        if self.line.is_empty()
+            && let Some(session) = self.live()
+        {
+            return Ok((session, None));
         }
-        let _opening = self.opening.lock().await;
+        let turn = self.line.turn().await;
         if let Some(session) = self.live() {
-            return Ok(session);
+            return Ok((session, Some(turn)));
         }
         let lease = self.group.acquire().await?.long_lived();
         let opened = session::open(lease, self.group.name(), self.settings.mandatory).await;
@@ -111,7 +113,7 @@ impl Shared {
         // Spawned and made current with no await in between: it is never without an owner.
         self.sessions.spawn(run);
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
-        Ok(session)
+        Ok((session, Some(turn)))
     }
 
     fn live(&self) -> Option<Session> {
@@ -148,6 +150,16 @@ impl Shared {
     pub(super) fn error(&self, doing: &str, error: Error) -> qa_resource_core::Error {
         let class = RabbitMq::classify(&error);
         qa_resource_core::Error::from_driver(class, self.group.name(), doing, error)
+    }
+
+    /// What a message waited for in vain that had its place in the window.
+    fn held_up(&self) -> PublishError {
+        match self.live().and_then(|session| session.client.blocked()) {
+            Some(why) => {
+                self.not_sent(ErrorKind::Overloaded, format!("the broker takes no messages: {why}"))
+            }
+            None => self.not_sent(ErrorKind::Timeout, "no connection in time"),
+        }
     }
 
     fn not_sent(&self, kind: ErrorKind, why: impl Into<String>) -> PublishError {

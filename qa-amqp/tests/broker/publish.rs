@@ -3,9 +3,9 @@
 use crate::support::{
     close, depth, no_properties, number, publish_numbers, publisher, vhost, with_bars,
 };
-use futures_util::StreamExt;
-use futures_util::future::join_all;
-use qa_amqp::lapin::options::{BasicAckOptions, BasicConsumeOptions};
+use futures_util::future::{join, join_all};
+use futures_util::{StreamExt, poll};
+use qa_amqp::lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicGetOptions};
 use qa_amqp::lapin::types::{AMQPValue, FieldTable};
 use qa_amqp::{PublishError, Publisher, PublisherSettings, Queue, Topology};
 use qa_resource_core::{ErrorKind, Outcome};
@@ -34,6 +34,29 @@ async fn what_is_confirmed_is_in_the_queue_in_order_and_persistent() {
         delivery.ack(BasicAckOptions::default()).await.unwrap();
     }
     drop((deliveries, channel, lease));
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waited_for_the_channel_is_not_overtaken_by_who_comes_when_it_is_open() {
+    let url = vhost("overtaken").await;
+    let resource = with_bars(&url).await;
+    let publisher = publisher(&resource);
+    let publish = |number| Box::pin(publish_numbers(&publisher, number..number + 1));
+    let (mut first, mut second) = (publish(0), publish(1));
+    assert!(poll!(&mut first).is_pending(), "the channel is being opened");
+    assert!(poll!(&mut second).is_pending());
+    first.await;
+    // The third is polled while the second does not know yet that the channel is open.
+    join(publish(2), second).await;
+
+    let lease = resource.acquire().await.unwrap();
+    let channel = lease.channel().await.unwrap();
+    for expected in 0..3 {
+        let got = channel.basic_get("bars".into(), BasicGetOptions { no_ack: true }).await.unwrap();
+        assert_eq!(number(&got.unwrap().data), expected);
+    }
+    drop((channel, lease, publisher));
     close(resource).await;
 }
 
