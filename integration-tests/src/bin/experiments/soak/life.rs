@@ -4,12 +4,13 @@ use super::Place;
 use super::fault::break_at_random;
 use super::ledger::End;
 use crate::load::number;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use integration_tests::{ClickHouse, MongoDb, RabbitMq, Redis, Subject};
 use qa_pool::{Group, ResourcePool};
 use qa_servers::System;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
 /// Operations per second.
@@ -31,22 +32,23 @@ pub(super) async fn live(pool: &ResourcePool, place: &Arc<Place>, end: Instant, 
     tokio::join!(break_at_random(place, end, between), load);
 }
 
-/// Asks at a steady rate, whatever becomes of it, and waits for what is under way in the end.
+/// Asks at a steady rate, whatever becomes of it, and waits for what is under way in the end. All of
+/// it in one task: what waits for an answer is not to be taken for a task that was left behind.
 async fn load<S: Subject>(pool: &ResourcePool, place: &Arc<Place>, end: Instant) {
     let group: Group<S::Backend> = pool.get(place.name()).unwrap();
     let mut ticks = interval(Duration::from_secs(1) / RATE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut running = JoinSet::new();
-    while let Ok(due) = timeout_at(end, ticks.tick()).await {
-        let (group, place) = (group.clone(), place.clone());
-        running.spawn(async move { ask::<S>(&group, &place, due).await });
-        while let Some(asked) = running.try_join_next() {
-            asked.unwrap();
+    let mut running = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            due = timeout_at(end, ticks.tick()) => match due {
+                Ok(due) => running.push(ask::<S>(&group, place, due)),
+                Err(_) => break,
+            },
+            Some(()) = running.next() => {}
         }
     }
-    while let Some(asked) = running.join_next().await {
-        asked.unwrap();
-    }
+    running.collect().await
 }
 
 async fn ask<S: Subject>(group: &Group<S::Backend>, place: &Place, due: Instant) {
