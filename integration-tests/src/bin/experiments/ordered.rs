@@ -28,6 +28,9 @@ const LATE: usize = 25;
 /// Each way, so that operations are in flight.
 const LATENCY: Duration = Duration::from_millis(50);
 
+/// A dial takes less than so many round trips.
+const DIAL: usize = 10;
+
 /// Until something that is promised within seconds is so.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -39,6 +42,9 @@ const REDIS_WAITS: &str = "?response_timeout=30s";
 
 /// Each system's member, in the order in which they are added.
 const MEMBERS: usize = 4;
+
+/// Its place among them.
+const MONGODB: usize = 2;
 
 /// A member, its server, and what is between the two.
 struct Member {
@@ -150,8 +156,7 @@ async fn one(members: &[Member; MEMBERS], hung: usize) -> Seen {
     for member in members {
         member.proxy.set(Faults::both(Way { latency: LATENCY, ..Way::default() }));
     }
-    // Once before, so that those with a pool of connections have them.
-    join_all(in_flight(&pool).into_iter().flatten()).await;
+    has_its_connections(&pool, members).await;
     members[hung].server.freeze().await.unwrap();
     let operations = in_flight(&pool);
     within("they are in flight", PATIENCE, async {
@@ -198,6 +203,22 @@ async fn one(members: &[Member; MEMBERS], hung: usize) -> Seen {
         left,
         gone,
     }
+}
+
+/// Asks until those with a pool of connections have them, and no dial of MongoDB's driver is under way
+/// any more: it has no limit for a login, and one that is under way when its server is stopped stays
+/// until the server goes on or goes.
+async fn has_its_connections(pool: &ResourcePool, members: &[Member; MEMBERS]) {
+    let count = || connections(members[MONGODB].proxy.port());
+    within("the connections are there", PATIENCE, async {
+        let (mut seen, mut rounds) = (count(), 0);
+        while rounds < DIAL {
+            join_all(in_flight(pool).into_iter().flatten()).await;
+            rounds = if count() == seen { rounds + 1 } else { 0 };
+            seen = count();
+        }
+    })
+    .await;
 }
 
 fn is_named(report: &ShutdownReport, culprit: &str) -> bool {

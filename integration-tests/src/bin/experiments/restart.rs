@@ -48,6 +48,11 @@ pub(crate) async fn crash<S: Subject>(run: Run) -> Vec<Figure> {
     let rig = |cap| Rig::<S>::connected(S::SYSTEM.name(), &url, capped(cap));
     let rigs = join_all(CAPS.map(rig)).await;
     let before = connections(server.port());
+    // The first questions to a server may take it seconds, and are not to wait for the first kill.
+    for echoed in join_all((0..rate).flat_map(|_| rigs.iter().map(|rig| rig.echo(number())))).await
+    {
+        echoed.unwrap();
+    }
     let loads: Vec<_> = rigs.iter().map(|rig| Load::start::<S>(&rig.group, rate)).collect();
 
     let mut outages = Vec::new();

@@ -48,7 +48,7 @@ async fn load<S: Subject>(pool: &ResourcePool, place: &Arc<Place>, end: Instant)
             Some(()) = running.next() => {}
         }
     }
-    running.collect().await
+    running.collect::<()>().await;
 }
 
 async fn ask<S: Subject>(group: &Group<S::Backend>, place: &Place, due: Instant) {
