@@ -44,6 +44,12 @@
 //! `socketTimeoutMS` and `waitQueueTimeoutMS` are refused, because the driver has no such limits
 //! and would not keep them: [`Settings::operation_timeout`](qa_resource_core::Settings) is the limit.
 //!
+//! # What the driver has no limit for
+//!
+//! A login of one of its connections: `connectTimeoutMS` is for the dial, and ends before the login
+//! begins. One that is under way at the moment when a server freezes stays until the server goes on or
+//! goes, also after a close. Nobody waits for it, and it holds one socket and one task.
+//!
 //! # TLS
 //!
 //! With the feature `tls`, and `tls=true` in the URL (`mongodb+srv` implies it). Without a
