@@ -43,7 +43,7 @@ const REDIS_WAITS: &str = "?response_timeout=30s";
 /// Each system's member, in the order in which they are added.
 const MEMBERS: usize = 4;
 
-/// Its place among them.
+/// The place of MongoDB among them, whose driver has a pool of connections.
 const MONGODB: usize = 2;
 
 /// A member, its server, and what is between the two.
