@@ -79,10 +79,12 @@ impl Server {
     }
 
     /// Freezes the server: it goes on accepting connections (the kernel does), and never answers.
+    /// None of it runs any more when the future ends.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] for an external server.
+    /// [`Error::Unsupported`] for an external server. [`Error::Refused`] if a thread of it still ran
+    /// after 40 seconds.
     ///
     /// # Cancel safety
     ///
@@ -90,7 +92,7 @@ impl Server {
     /// [`thaw`](Server::thaw).
     pub async fn freeze(&self) -> Result<(), Error> {
         match &self.host {
-            Host::Process(process) => process.lock().await.freeze(),
+            Host::Process(process) => process.lock().await.freeze().await?,
             Host::Container(container) => container.lock().await.freeze().await?,
             Host::External => return Err(self.unsupported("freeze")),
         }

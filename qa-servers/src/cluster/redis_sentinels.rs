@@ -118,14 +118,16 @@ impl RedisSentinels {
     /// When the future is dropped, the leader may change or not.
     pub async fn hand_over(&self) -> Result<&Server, Error> {
         let old = self.leader().await?.port();
-        // Asked once more after it has begun, a sentinel might replace the new master too.
         let sentinel = &self.sentinels[0].address;
-        let begin = || nodes::ask(sentinel, begin_failover(sentinel));
-        nodes::until(NAME, "failover", LIMIT, begin).await?;
         let look = || async move {
             let leader = self.look_for_leader().await?;
-            let other = leader.port() != old;
-            other.then_some(leader).ok_or_else(|| format!("node {old} is still master"))
+            if leader.port() != old {
+                return Ok(leader);
+            }
+            // It gives up what it began where no replica answered it lately or none was promoted
+            // in time, and does not begin anew by itself.
+            nodes::ask(sentinel, begin_failover(sentinel, old)).await?;
+            Err(format!("node {old} is still master"))
         };
         nodes::until(NAME, "other master", LIMIT, look).await
     }
@@ -199,12 +201,16 @@ async fn named_master(sentinel: &Address) -> Answer<u16> {
     port.ok_or_else(|| "it names no master".to_owned())
 }
 
-async fn begin_failover(sentinel: &Address) -> Answer<()> {
+/// Has the sentinel replace the master on the port `old`, unless it is about it or has done it.
+async fn begin_failover(sentinel: &Address, old: u16) -> Answer<()> {
     let mut connection = Connection::open(sentinel).await?;
-    match connection.command(&["SENTINEL", "FAILOVER", MASTER]).await {
-        Err(reason) if !reason.starts_with("INPROG") => Err(reason),
-        _ => Ok(()),
+    // Both in one answer: one that has ended its failover names the new master from that moment.
+    let master = connection.command(&["SENTINEL", "MASTER", MASTER]).await?;
+    let under_way = value(&master, "flags").contains("failover_in_progress");
+    if under_way || value(&master, "port") != old.to_string() {
+        return Ok(());
     }
+    connection.command(&["SENTINEL", "FAILOVER", MASTER]).await.map(drop)
 }
 
 /// The port of the master that a data node replicates; `None` of a master.

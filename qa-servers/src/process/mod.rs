@@ -151,9 +151,17 @@ impl Process {
         Ok(())
     }
 
-    /// Stops every process of the server where it stands.
-    pub(crate) fn freeze(&mut self) {
-        self.tree.freeze();
+    /// Stops every process of the server where it stands, and waits until none of them runs.
+    pub(crate) async fn freeze(&mut self) -> Result<(), Error> {
+        let deadline = Instant::now() + STOP_LIMIT;
+        while !self.tree.freeze() {
+            if Instant::now() >= deadline {
+                let reason = "a thread of it goes on".to_owned();
+                return Err(Error::Refused { system: self.system, what: "be frozen", reason });
+            }
+            sleep(POLL).await;
+        }
+        Ok(())
     }
 
     /// Lets them go on.

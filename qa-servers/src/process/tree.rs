@@ -50,8 +50,14 @@ impl Tree {
         all.into_iter().filter(|pid| !any || named(pid)).for_each(|pid| signal(pid, Signal::TERM));
     }
 
-    pub(super) fn freeze(&self) {
-        self.processes().into_iter().for_each(|pid| signal(pid, Signal::STOP));
+    /// Sends the signal to stop to all, and says whether all stand by now: the kernel stops a thread
+    /// when that comes by, and one that runs on another core does work until then.
+    pub(super) fn freeze(&self) -> bool {
+        let all = self.processes();
+        for pid in &all {
+            signal(*pid, Signal::STOP);
+        }
+        all.into_iter().all(stands)
     }
 
     pub(super) fn thaw(&self) {
@@ -92,10 +98,20 @@ fn name_of(pid: Pid) -> Option<String> {
 /// Whether the process has ended: it is no more, or only its exit code waits to be taken. The
 /// first thread of a process can look so while others still hold the ports.
 fn is_gone(pid: Pid) -> bool {
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        return true;
-    };
-    let state = stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
+    let state = state_of(&Path::new("/proc").join(pid.to_string()));
     let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
     matches!(state, None | Some('Z' | 'X')) && threads <= 1
+}
+
+/// Whether no thread of the process runs any more.
+fn stands(pid: Pid) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+    let mut states = threads.filter_map(|thread| state_of(&thread.ok()?.path()));
+    states.all(|state| matches!(state, 'T' | 't' | 'Z' | 'X'))
+}
+
+/// The letter of proc(5) for what a process or thread is doing; `None` if it is no more.
+fn state_of(proc: &Path) -> Option<char> {
+    let stat = fs::read_to_string(proc.join("stat")).ok()?;
+    stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qa_servers::testing::eventually;
-use qa_servers::{Error, Server, System};
+use qa_servers::{Error, Provider, Server, System};
 
 use crate::clients::{assert_kept, health_check, management, write};
 use crate::traces::{Trace, listens};
@@ -155,6 +155,30 @@ async fn a_stop_and_a_kill_work_on_a_frozen_server() {
     server.freeze().await.unwrap();
     server.kill().await.unwrap();
     server.restart().await.unwrap();
+}
+
+#[tokio::test]
+async fn no_thread_of_a_frozen_server_runs() {
+    // It has dozens of threads, and the kernel stops each of them when that comes by.
+    let server = Server::start_owned(System::MongoDb).await.unwrap();
+    let Some(pid) = server.pid().await else {
+        return assert_eq!(server.provider(), Provider::Container);
+    };
+    for _ in 0..200 {
+        server.freeze().await.unwrap();
+        let states = thread_states(pid);
+        server.thaw().await.unwrap();
+        assert!(!states.is_empty() && states.iter().all(|state| *state == 'T'), "{states:?}");
+    }
+}
+
+/// The letter of proc(5) for each thread of a process.
+fn thread_states(pid: u32) -> Vec<char> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let state = |stat: String| stat.rsplit_once(") ").unwrap().1.chars().next().unwrap();
+    threads
+        .map(|it| state(std::fs::read_to_string(it.unwrap().path().join("stat")).unwrap()))
+        .collect()
 }
 
 #[test]
