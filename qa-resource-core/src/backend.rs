@@ -87,6 +87,14 @@ pub trait Backend: Send + Sync + 'static {
         None
     }
 
+    /// Resolves when the server is impaired although `impaired` says that it was not, or no longer is
+    /// although it was: it is then pinged and read anew, without waiting for the interval. Default:
+    /// never, so that only the pings find it.
+    async fn impairment_changed(&self, client: &Self::Client, impaired: bool) {
+        let _ = (client, impaired);
+        std::future::pending::<()>().await;
+    }
+
     /// Says what an error means: its kind, and whether the operation can have been applied.
     fn classify(error: &Self::Error) -> Class;
 }

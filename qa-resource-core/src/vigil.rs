@@ -26,11 +26,16 @@ async fn pings<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Error {
     let mut failures = Hysteresis::new(settings.health_failures);
     let mut last = Instant::now();
     let mut wait = settings.health_interval;
+    let mut impaired = false;
     loop {
         tokio::select! {
             () = sleep_until(last + wait) => {}
             () = shared.check.notified() => sleep_until(last + SHORTEST_GAP).await,
+            () = shared.backend.impairment_changed(client, impaired) => {
+                sleep_until(last + SHORTEST_GAP).await;
+            }
         }
+        impaired = shared.backend.impairment(client).is_some();
         last = Instant::now();
         // A failed ping is followed by the next one at once: that is what makes two of them quick.
         wait = SHORTEST_GAP;

@@ -161,6 +161,20 @@ async fn an_impaired_server_is_degraded_with_the_reason_and_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_impairment_that_the_driver_tells_of_is_read_at_once() {
+    let (script, resource) = resource(exact());
+    resource.connect().await.unwrap();
+    let gap = ms(101);
+    for (impaired, health) in [(true, Health::Degraded), (false, Health::Up)] {
+        sleep(ms(500)).await;
+        script.impaired.store(impaired, Ordering::SeqCst);
+        script.alarm.notify_one();
+        sleep(gap).await;
+        assert_eq!((resource.state(), resource.health().health), (State::Ready, health));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_drivers_word_is_a_loss_at_once_and_it_comes_back() {
     let (script, resource) = resource(exact());
     let mut watch = resource.watch();

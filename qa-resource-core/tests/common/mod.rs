@@ -50,6 +50,7 @@ pub(crate) struct Script {
     pub(crate) cut: Notify,
     pub(crate) back: Notify,
     pub(crate) impaired: AtomicBool,
+    pub(crate) alarm: Notify,
     pub(crate) calls: Mutex<Vec<Call>>,
     pub(crate) open: AtomicUsize,
     pub(crate) made: AtomicUsize,
@@ -65,6 +66,7 @@ impl Script {
             cut: Notify::new(),
             back: Notify::new(),
             impaired: AtomicBool::new(false),
+            alarm: Notify::new(),
             calls: Mutex::default(),
             open: AtomicUsize::new(0),
             made: AtomicUsize::new(0),
@@ -161,6 +163,10 @@ impl<const DRIVER: bool> Backend for Scripted<DRIVER> {
 
     fn impairment(&self, _: &Arc<Connection>) -> Option<String> {
         self.0.impaired.load(Ordering::SeqCst).then(|| "an alarm".to_owned())
+    }
+
+    async fn impairment_changed(&self, _: &Arc<Connection>, _: bool) {
+        self.0.alarm.notified().await;
     }
 
     fn classify(error: &Fail) -> Class {
