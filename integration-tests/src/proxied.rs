@@ -51,16 +51,8 @@ impl<S: Subject> Proxied<S> {
         connections(self.proxy.port())
     }
 
-    /// Waits until the client has the connections of one that nobody uses.
-    ///
-    /// # Panics
-    /// Where it keeps more, or does not get them.
-    pub async fn rests(&self) {
-        let what = format!("it rests with {} connections", S::CONNECTIONS);
-        eventually(&what, SETTLED, async || self.connections() == S::CONNECTIONS).await;
-    }
-
-    /// Waits until the client has those connections, and [`SPARE`](Self::SPARE) ones at the most.
+    /// Waits until the client has the connections of one that nobody uses, and
+    /// [`SPARE`](Self::SPARE) ones at the most.
     ///
     /// # Panics
     /// Where it keeps more, or does not get them.

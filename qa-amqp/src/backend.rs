@@ -2,12 +2,16 @@
 
 use crate::classify::classify;
 use crate::dial::dial;
+use crate::entities::{Entities, Remembered};
 use crate::link::Link;
 use crate::options::Options;
 use crate::{Client, Error, Topology, tls};
 use lapin::ConnectionProperties;
-use qa_resource_core::{Backend, Class, Host, Result, Target, TlsSettings, async_trait};
-use std::sync::{Arc, Mutex};
+use qa_resource_core::{
+    Backend, Class, Credentials, Host, Login, Result, Target, TlsSettings, async_trait,
+};
+use std::fmt;
+use std::sync::Arc;
 
 /// A RabbitMQ broker, or a cluster of them.
 ///
@@ -22,13 +26,13 @@ use std::sync::{Arc, Mutex};
 ///
 /// Each connect makes two connections, for publishing and for consuming, both under the resource's
 /// name, and declares the [`Topology`] before the resource is ready.
-#[derive(Debug)]
 pub struct RabbitMq {
     name: Arc<str>,
     address: String,
     options: Options,
     tls: TlsSettings,
-    topology: Arc<Mutex<Topology>>,
+    topology: Remembered,
+    credentials: Option<Arc<dyn Credentials>>,
 }
 
 impl RabbitMq {
@@ -47,29 +51,50 @@ impl RabbitMq {
             options,
             tls: target.tls.clone(),
             topology: Arc::default(),
+            credentials: None,
         })
     }
 
     /// The same backend, which declares `topology` with every connect.
     #[must_use]
     pub fn with_topology(mut self, topology: Topology) -> Self {
-        self.topology = Arc::new(Mutex::new(topology));
+        self.topology = Arc::new(tokio::sync::Mutex::new(topology));
         self
     }
 
-    async fn connect_to(&self, host: &Host) -> Result<Client, Error> {
+    /// The same backend, which asks `credentials` for its login at each connect; that of the URL is
+    /// not used. For a login that changes while we are connected there is
+    /// [`Client::update_secret`].
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Arc<dyn Credentials>) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// The login that is good at this moment.
+    async fn login(&self) -> Result<Login, Error> {
+        match &self.credentials {
+            None => Ok(self.options.login.clone()),
+            Some(credentials) => {
+                credentials.login().await.map_err(|error| Error::Credentials(error.to_string()))
+            }
+        }
+    }
+
+    async fn connect_to(&self, host: &Host, login: &Login) -> Result<Client, Error> {
         let (publishing, consuming) =
-            tokio::try_join!(self.link(host, "publish"), self.link(host, "consume"))?;
-        let client = Client::new(publishing, consuming, Arc::clone(&self.topology));
+            tokio::try_join!(self.link(host, login, "publish"), self.link(host, login, "consume"))?;
+        let entities = Entities::new(Arc::clone(&self.topology));
+        let client = Client::new(publishing, consuming, entities);
         client.restore().await?;
         Ok(client)
     }
 
-    async fn link(&self, host: &Host, purpose: &str) -> Result<Link, Error> {
+    async fn link(&self, host: &Host, login: &Login, purpose: &str) -> Result<Link, Error> {
         let properties = ConnectionProperties::default()
             .with_connection_name((&*self.name).into())
             .with_client_property("purpose".into(), purpose.into());
-        let (connection, socket) = dial(&self.options, &self.tls, properties, host).await?;
+        let (connection, socket) = dial(&self.options, login, &self.tls, properties, host).await?;
         Ok(Link::new(connection, socket))
     }
 }
@@ -89,9 +114,10 @@ impl Backend for RabbitMq {
         let mut hosts: Vec<&Host> = self.options.hosts.iter().collect();
         fastrand::shuffle(&mut hosts);
         let limit = self.options.host_limit;
+        let login = self.login().await?;
         let mut last = Error::TimedOut { doing: "connecting", limit };
         for host in hosts {
-            match tokio::time::timeout(limit, self.connect_to(host)).await {
+            match tokio::time::timeout(limit, self.connect_to(host, &login)).await {
                 Ok(Ok(client)) => return Ok(client),
                 // The nodes of a cluster agree on passwords and topology: the next one would
                 // refuse us too.
@@ -119,8 +145,23 @@ impl Backend for RabbitMq {
         client.blocked().map(|alarm| format!("the broker takes no messages: {alarm}"))
     }
 
+    async fn impairment_changed(&self, client: &Client, impaired: bool) {
+        client.until_blocked(!impaired).await;
+    }
+
     fn classify(error: &Error) -> Class {
         classify(error)
+    }
+}
+
+impl fmt::Debug for RabbitMq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RabbitMq")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .field("tls", &self.tls)
+            .field("credentials", &self.credentials.is_some())
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,14 +5,23 @@ use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use qa_resource_core::{Class, ErrorKind};
 use std::io;
 
+/// AMQP's reply code for a queue that is another connection's.
+const RESOURCE_LOCKED: u16 = 405;
+
 pub(crate) fn classify(error: &Error) -> Class {
     match error {
+        // Held by another connection, which may be our own last one that the broker still takes to
+        // be alive: it comes free.
+        Error::Declare { .. } if error.reply_code() == Some(RESOURCE_LOCKED) => {
+            Class::not_applied(ErrorKind::Connect)
+        }
         Error::Driver(source) | Error::Declare { source, .. } | Error::Consume { source, .. } => {
             driver(source)
         }
         // Whatever became of it, a channel holds nothing.
         Error::Open(source) => Class::not_applied(driver(source).kind),
         Error::Name { .. } | Error::Tls(_) => Class::not_applied(ErrorKind::Config),
+        Error::Credentials(_) => Class::not_applied(ErrorKind::Connect),
         Error::TimedOut { .. } => Class::unknown(ErrorKind::Timeout),
     }
 }

@@ -103,12 +103,17 @@ fn every_driver_error_has_its_meaning() {
 
 #[test]
 fn our_own_errors_have_their_meaning() {
-    let source = || match amqp(406, "PRECONDITION_FAILED") {
+    let refusal = |code, text| match amqp(code, text) {
         Error::Driver(error) => error,
         other => panic!("{other}"),
     };
-    let declare = Error::Declare { entity: "queue `q`".into(), source: source() };
+    let source = || refusal(406, "PRECONDITION_FAILED");
+    let refused =
+        |source| Error::Declare { doing: "declaring", entity: "queue `q`".into(), source };
+    let declare = refused(source());
     check("declare", &declare, ErrorKind::Operation, NotApplied);
+    let held = refused(refusal(405, "RESOURCE_LOCKED"));
+    check("held by another", &held, ErrorKind::Connect, NotApplied);
     assert!(declare.to_string().starts_with("declaring queue `q`: "), "{declare}");
     assert_eq!(declare.reply_code(), Some(406));
     let consume = Error::Consume { queue: "q".into(), source: source() };

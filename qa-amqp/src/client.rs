@@ -1,19 +1,18 @@
 //! What a lease gives: two connections of the driver's own.
 
-use crate::declare::declare;
+use crate::Error;
+use crate::channels::Channels;
+use crate::entities::Entities;
 use crate::error::{bounded, open};
 use crate::link::Link;
-use crate::{Error, Topology};
 use lapin::{Channel, Connection};
+use qa_resource_core::Secret;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Limit for one question to the broker (open a channel, set its prefetch, consume).
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-
-/// Limit for declaring a topology, which is one question for each part.
-const DECLARE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A RabbitMQ client: the driver's connection for publishing and its connection for consuming.
 /// Cheap to clone.
@@ -26,12 +25,14 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     publishing: Link,
     consuming: Link,
-    topology: Arc<Mutex<Topology>>,
+    channels: Channels,
+    entities: Entities,
 }
 
 impl Client {
-    pub(crate) fn new(publishing: Link, consuming: Link, topology: Arc<Mutex<Topology>>) -> Self {
-        Self(Arc::new(Inner { publishing, consuming, topology }))
+    pub(crate) fn new(publishing: Link, consuming: Link, entities: Entities) -> Self {
+        let channels = Channels::default();
+        Self(Arc::new(Inner { publishing, consuming, channels, entities }))
     }
 
     /// The connection for publishing.
@@ -49,7 +50,8 @@ impl Client {
         self.0.consuming.connection()
     }
 
-    /// Opens a channel on the connection for everything but publishing. Limit: 5 s.
+    /// Opens a channel on the connection for everything but publishing, for its own use; for short
+    /// questions there is [`with_channel`](Self::with_channel). Limit: 5 s.
     ///
     /// # Errors
     /// [`Error::Open`], or [`Error::TimedOut`].
@@ -58,22 +60,6 @@ impl Client {
     /// A channel that opens too late is closed.
     pub async fn channel(&self) -> Result<Channel, Error> {
         open(self.consuming(), ANSWER_LIMIT).await
-    }
-
-    /// Declares `topology` now, and remembers it: it is declared again with every connect. Limit:
-    /// 30 s.
-    ///
-    /// # Errors
-    /// [`Error::Declare`] names the part that was refused; nothing is remembered then, and the
-    /// parts before it stay declared.
-    ///
-    /// # Cancel safety
-    /// Some of it may be declared; nothing is remembered.
-    pub async fn declare(&self, topology: Topology) -> Result<(), Error> {
-        self.apply(&topology).await?;
-        let mut known = self.0.topology.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = std::mem::take(&mut *known).and(topology);
-        Ok(())
     }
 
     /// Why the broker takes no messages at the moment (an alarm of memory or disk), or `None` where
@@ -86,32 +72,71 @@ impl Client {
         self.0.publishing.blocked().or_else(|| self.0.consuming.blocked())
     }
 
+    /// Whether [`blocked`](Client::blocked) gives something.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.0.publishing.is_blocked() || self.0.consuming.is_blocked()
+    }
+
     /// Waits until the broker takes messages; resolves at once where it does.
     ///
     /// # Cancel safety
     /// Nothing is lost where this is dropped.
     pub async fn unblocked(&self) {
-        self.0.publishing.until_blocked(false).await;
+        self.until_blocked(false).await;
     }
 
-    /// Declares everything that is remembered.
-    pub(crate) async fn restore(&self) -> Result<(), Error> {
-        let known = self.0.topology.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.apply(&known).await
+    /// Resolves when [`blocked`](Client::blocked) gives something, or nothing, as `wanted` says.
+    pub(crate) async fn until_blocked(&self, wanted: bool) {
+        let (publishing, consuming) = (&self.0.publishing, &self.0.consuming);
+        if wanted {
+            tokio::select! {
+                () = publishing.until_blocked(true) => {}
+                () = consuming.until_blocked(true) => {}
+            }
+        } else {
+            // One that blocks again while the other is waited for is found by the next ping.
+            tokio::join!(publishing.until_blocked(false), consuming.until_blocked(false));
+        }
     }
 
-    /// On a channel of its own, which a refusal closes.
-    async fn apply(&self, topology: &Topology) -> Result<(), Error> {
-        if *topology == Topology::default() {
-            return Ok(());
+    /// Gives the broker a new password or token for both connections, which go on with it: for a
+    /// login that expires, such as an OAuth 2 token. Limit: 5 s. A broker with passwords of its own
+    /// takes any for the same user, and looks at it with the next connect.
+    ///
+    /// # Errors
+    /// [`Error::Driver`] where the broker refuses it, and then it has closed the connection;
+    /// [`Error::TimedOut`].
+    ///
+    /// # Cancel safety
+    /// One of the two connections may have it, and the other not.
+    pub async fn update_secret(&self, secret: &Secret) -> Result<(), Error> {
+        let text = || lapin::types::LongString::from(secret.expose());
+        let publishing = self.publishing().update_secret(text(), "rotated".into());
+        let consuming = self.consuming().update_secret(text(), "rotated".into());
+        let doing = "updating the secret";
+        let publishing = bounded(doing, ANSWER_LIMIT, publishing);
+        let consuming = bounded(doing, ANSWER_LIMIT, consuming);
+        tokio::try_join!(publishing, consuming).map(drop)
+    }
+
+    pub(crate) fn channels(&self) -> &Channels {
+        &self.0.channels
+    }
+
+    pub(crate) fn entities(&self) -> &Entities {
+        &self.0.entities
+    }
+
+    /// Does `work` for as long as the connection for everything but publishing is there.
+    pub(crate) async fn while_consuming<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            error = self.0.consuming.lost() => Err(Error::Driver(error)),
+            done = work => done,
         }
-        let channel = self.channel().await?;
-        let doing = "declaring the topology";
-        match tokio::time::timeout(DECLARE_LIMIT, declare(&channel, topology)).await {
-            Ok(declared) => declared?,
-            Err(_) => return Err(Error::TimedOut { doing, limit: DECLARE_LIMIT }),
-        }
-        bounded(doing, ANSWER_LIMIT, channel.close(200, "OK".into())).await
     }
 
     pub(crate) async fn ping(&self) -> Result<(), Error> {

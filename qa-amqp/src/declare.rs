@@ -1,22 +1,29 @@
 //! Makes a topology true on a broker.
 
+use crate::entities::Entities;
 use crate::error::name;
 use crate::{Binding, Destination, Error, Exchange, Queue, Topology};
 use lapin::Channel;
 use lapin::options::{
-    ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    ExchangeBindOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, ExchangeUnbindOptions,
+    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
+use lapin::types::FieldTable;
 
 /// Declares everything, in order, and stops at the first refusal: it closes the channel.
-pub(crate) async fn declare(channel: &Channel, topology: &Topology) -> Result<(), Error> {
+pub(crate) async fn declare(
+    channel: &Channel,
+    topology: &Topology,
+    entities: &Entities,
+) -> Result<(), Error> {
     for exchange in &topology.exchanges {
         declare_exchange(channel, exchange).await?;
     }
     for queue in &topology.queues {
-        declare_queue(channel, queue).await?;
+        declare_queue(channel, queue, entities).await?;
     }
     for binding in &topology.bindings {
-        bind(channel, binding).await?;
+        bind(channel, binding, entities).await?;
     }
     Ok(())
 }
@@ -31,28 +38,38 @@ async fn declare_exchange(channel: &Channel, exchange: &Exchange) -> Result<(), 
     let (kind, arguments) = (exchange.kind.clone(), exchange.arguments.clone());
     let short = name("exchange's name", &exchange.name)?;
     let declared = channel.exchange_declare(short, kind, options, arguments).await;
-    declared.map_err(|source| refused(format!("exchange `{}`", exchange.name), source))
+    declared.map_err(|source| refused("declaring", format!("exchange `{}`", exchange.name), source))
 }
 
-async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<(), Error> {
+async fn declare_queue(channel: &Channel, queue: &Queue, entities: &Entities) -> Result<(), Error> {
+    if queue.server_named && entities.names().contains_key(&queue.name) {
+        // It is there already, and the broker lets nobody declare a name that it has given.
+        return Ok(());
+    }
     let options = QueueDeclareOptions {
         durable: queue.durable,
         exclusive: queue.exclusive,
         auto_delete: queue.auto_delete,
         ..QueueDeclareOptions::default()
     };
-    let short = name("queue's name", &queue.name)?;
+    let asked = if queue.server_named { "" } else { &queue.name };
+    let short = name("queue's name", asked)?;
     let declared = channel.queue_declare(short, options, queue.arguments.clone()).await;
-    declared.map(drop).map_err(|source| refused(format!("queue `{}`", queue.name), source))
+    let refused = |source| refused("declaring", format!("queue `{}`", queue.name), source);
+    let declared = declared.map_err(refused)?;
+    if queue.server_named {
+        entities.names().insert(queue.name.clone(), declared.name().clone());
+    }
+    Ok(())
 }
 
-async fn bind(channel: &Channel, binding: &Binding) -> Result<(), Error> {
+async fn bind(channel: &Channel, binding: &Binding, entities: &Entities) -> Result<(), Error> {
     let from = name("exchange's name", &binding.exchange)?;
     let key = name("routing key", &binding.routing_key)?;
     let arguments = binding.arguments.clone();
     let (bound, to) = match &binding.to {
         Destination::Queue(queue) => {
-            let to = name("queue's name", queue)?;
+            let to = name("queue's name", &entities.broker_name(queue))?;
             let options = QueueBindOptions::default();
             (channel.queue_bind(to, from, key, options, arguments).await, queue)
         }
@@ -62,9 +79,66 @@ async fn bind(channel: &Channel, binding: &Binding) -> Result<(), Error> {
             (channel.exchange_bind(to, from, key, options, arguments).await, exchange)
         }
     };
-    bound.map_err(|source| refused(format!("binding of `{to}` to `{}`", binding.exchange), source))
+    bound.map_err(|source| refused("declaring", binding_of(to, binding), source))
 }
 
-fn refused(entity: String, source: lapin::Error) -> Error {
-    Error::Declare { entity, source }
+fn binding_of(to: &str, binding: &Binding) -> String {
+    format!("binding of `{to}` to `{}`", binding.exchange)
+}
+
+/// Takes a binding away.
+pub(crate) async fn unbind(
+    channel: &Channel,
+    binding: &Binding,
+    entities: &Entities,
+) -> Result<(), Error> {
+    let from = name("exchange's name", &binding.exchange)?;
+    let key = name("routing key", &binding.routing_key)?;
+    let arguments = binding.arguments.clone();
+    let (unbound, to) = match &binding.to {
+        Destination::Queue(queue) => {
+            let to = name("queue's name", &entities.broker_name(queue))?;
+            (channel.queue_unbind(to, from, key, arguments).await, queue)
+        }
+        Destination::Exchange(exchange) => {
+            let to = name("exchange's name", exchange)?;
+            let options = ExchangeUnbindOptions::default();
+            (channel.exchange_unbind(to, from, key, options, arguments).await, exchange)
+        }
+    };
+    unbound.map_err(|source| refused("unbinding", binding_of(to, binding), source))
+}
+
+/// What is in a queue, and who consumes it.
+pub(crate) async fn look_at(
+    channel: &Channel,
+    queue: &str,
+    entities: &Entities,
+) -> Result<lapin::Queue, Error> {
+    let short = name("queue's name", &entities.broker_name(queue))?;
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let found = channel.queue_declare(short, passive, FieldTable::default()).await;
+    found.map_err(|source| refused("looking at", format!("queue `{queue}`"), source))
+}
+
+/// Deletes a queue; gives how many messages were in it.
+pub(crate) async fn delete_queue(
+    channel: &Channel,
+    queue: &str,
+    entities: &Entities,
+) -> Result<u32, Error> {
+    let short = name("queue's name", &entities.broker_name(queue))?;
+    let deleted = channel.queue_delete(short, QueueDeleteOptions::default()).await;
+    deleted.map_err(|source| refused("deleting", format!("queue `{queue}`"), source))
+}
+
+/// Deletes an exchange.
+pub(crate) async fn delete_exchange(channel: &Channel, exchange: &str) -> Result<(), Error> {
+    let short = name("exchange's name", exchange)?;
+    let deleted = channel.exchange_delete(short, ExchangeDeleteOptions::default()).await;
+    deleted.map_err(|source| refused("deleting", format!("exchange `{exchange}`"), source))
+}
+
+fn refused(doing: &'static str, entity: String, source: lapin::Error) -> Error {
+    Error::Declare { doing, entity, source }
 }

@@ -5,7 +5,7 @@ use crate::socket::Socket;
 use crate::{Error, tls};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
-use qa_resource_core::{Host, TlsSettings};
+use qa_resource_core::{Host, Login, TlsSettings};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 /// started for it.
 pub(crate) async fn dial(
     options: &Options,
+    login: &Login,
     tls_settings: &TlsSettings,
     properties: ConnectionProperties,
     host: &Host,
@@ -36,7 +37,7 @@ pub(crate) async fn dial(
         let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
         stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted).into())
     };
-    let uri = uri(options, host, port);
+    let uri = uri(options, login, host, port);
     let connection = Connection::connector(uri, runtime, take, properties).await?;
     Ok((connection, socket))
 }
@@ -45,13 +46,13 @@ fn driver(error: io::Error) -> Error {
     Error::Driver(error.into())
 }
 
-fn uri(options: &Options, host: &Host, port: u16) -> AMQPUri {
+fn uri(options: &Options, login: &Login, host: &Host, port: u16) -> AMQPUri {
     AMQPUri {
         scheme: if options.tls { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
         authority: AMQPAuthority {
             userinfo: AMQPUserInfo {
-                username: options.user.expose().to_owned(),
-                password: options.password.expose().to_owned(),
+                username: login.user.expose().to_owned(),
+                password: login.password.expose().to_owned(),
             },
             host: host.name.clone(),
             port,

@@ -19,10 +19,12 @@ pub enum Error {
     #[error("opening a channel: {0}")]
     Open(#[source] lapin::Error),
 
-    /// A part of the topology was refused: it is there with other properties (406), is not ours to
-    /// touch (403), is missing (404) or in use by another connection (405).
-    #[error("declaring {entity}: {source}")]
+    /// A part of the topology was refused: it is there with other properties, which the broker names
+    /// (406), is not ours to touch (403), is missing (404) or in use by another connection (405).
+    #[error("{doing} {entity}: {source}")]
     Declare {
+        /// What was tried: `declaring`, `unbinding`, `deleting`.
+        doing: &'static str,
         /// Which one: ``queue `bars` ``.
         entity: String,
         /// What the broker says.
@@ -56,6 +58,10 @@ pub enum Error {
         limit: Duration,
     },
 
+    /// The login could not be had from where it comes from.
+    #[error("asking for the login: {0}")]
+    Credentials(String),
+
     /// TLS can't be set up: a file is missing or holds the wrong thing.
     #[error("setting up tls: {0}")]
     Tls(String),
@@ -70,7 +76,9 @@ impl Error {
             | Self::Open(error)
             | Self::Declare { source: error, .. }
             | Self::Consume { source: error, .. } => error,
-            Self::Name { .. } | Self::TimedOut { .. } | Self::Tls(_) => return None,
+            Self::Name { .. } | Self::TimedOut { .. } | Self::Credentials(_) | Self::Tls(_) => {
+                return None;
+            }
         };
         match driver.kind() {
             lapin::ErrorKind::ProtocolError(error) => Some(error.get_id()),

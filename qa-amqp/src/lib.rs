@@ -42,24 +42,43 @@
 //! Nothing secret by this crate. The driver's own log at TRACE has its frames, and with the first of
 //! them user and password: keep it out, as with `RUST_LOG=trace,lapin=debug`.
 //!
+//! # What is traced
+//!
+//! Each publish is a span `publish`, each message's handling a span `process`, both at INFO. With the
+//! feature `opentelemetry`, the context of a trace goes along in the message's headers, in the form
+//! that `opentelemetry::global::set_text_map_propagator` has chosen, and the handling is a child of
+//! the publish, in whatever process and language that was.
+//!
 //! # What a lease gives
 //!
 //! A [`Client`]: two connections of the driver ([`lapin`]), one for publishing and one for everything
 //! else. The driver's own recovery stays off; the supervisor reconnects.
 
 mod backend;
+mod channels;
 mod classify;
 mod client;
 mod consumer;
 mod declare;
 mod dial;
+mod entities;
 mod error;
+mod exchange_publisher;
 mod link;
 pub mod metrics;
 mod options;
 mod publisher;
+mod rpc;
 mod socket;
+mod spans;
+mod subscriber;
 mod topology;
+
+#[cfg(feature = "opentelemetry")]
+mod trace_context;
+#[cfg(not(feature = "opentelemetry"))]
+#[path = "no_trace_context.rs"]
+mod trace_context;
 
 #[cfg(feature = "tls")]
 mod tls;
@@ -69,8 +88,11 @@ mod tls;
 
 pub use backend::RabbitMq;
 pub use client::Client;
-pub use consumer::{Consumer, ConsumerSettings, ConsumerStats, Delivery, OnError};
+pub use consumer::{Consumer, ConsumerSettings, ConsumerStats, Delivery, Failed, OnError, Order};
 pub use error::Error;
+pub use exchange_publisher::ExchangePublisher;
 pub use lapin;
-pub use publisher::{Confirmed, PublishError, Publisher, PublisherSettings};
-pub use topology::{Binding, Destination, Exchange, Queue, Topology};
+pub use publisher::{Confirmed, PublishError, Publisher, PublisherSettings, Publishing};
+pub use rpc::{RpcClient, RpcError, serve};
+pub use subscriber::Subscriber;
+pub use topology::{Binding, Destination, Exchange, Overflow, Queue, Topology};

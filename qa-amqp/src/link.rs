@@ -47,6 +47,10 @@ impl Link {
         self.said.borrow().blocked.clone()
     }
 
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.said.borrow().blocked.is_some()
+    }
+
     /// Resolves when the broker blocks, or when it does not, as `wanted` says.
     pub(crate) async fn until_blocked(&self, wanted: bool) {
         let mut said = self.said.clone();

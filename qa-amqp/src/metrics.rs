@@ -10,7 +10,7 @@ use metrics::{
 };
 use qa_resource_core::metrics::Kind;
 
-const PUBLISHED: &str = "messaging.client.published.messages";
+const SENT: &str = "messaging.client.sent.messages";
 const PUBLISH_DURATION: &str = "messaging.client.operation.duration";
 const CONSUMED: &str = "messaging.client.consumed.messages";
 const PROCESS_DURATION: &str = "messaging.process.duration";
@@ -22,10 +22,10 @@ const SESSIONS: &str = "qa.amqp.publisher.channels";
 /// and meaning.
 pub const TABLE: [(&str, Kind, Unit, &str); 7] = [
     (
-        PUBLISHED,
+        SENT,
         Kind::Counter,
         Unit::Count,
-        "messages published (label error.type where they were not confirmed: returned, nacked, unknown)",
+        "messages sent (label error.type where they were not confirmed: returned, nacked, unknown)",
     ),
     (
         PUBLISH_DURATION,
@@ -91,10 +91,10 @@ impl PublishMeter {
     pub(crate) fn new(resource: &str) -> Self {
         counter!(SESSIONS, labels(resource, [])).increment(1);
         let failed =
-            |how: &'static str| counter!(PUBLISHED, labels(resource, [("error.type", how.into())]));
+            |how: &'static str| counter!(SENT, labels(resource, [("error.type", how.into())]));
         let publish = [("messaging.operation.name", "publish".into())];
         Self {
-            confirmed: counter!(PUBLISHED, labels(resource, [])),
+            confirmed: counter!(SENT, labels(resource, [])),
             returned: failed("returned"),
             nacked: failed("nacked"),
             unknown: failed("unknown"),

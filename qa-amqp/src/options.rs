@@ -1,6 +1,6 @@
 //! What the URL says, checked before anything is dialled.
 
-use qa_resource_core::{Host, Result, Secret, Target};
+use qa_resource_core::{Host, Login, Result, Secret, Target};
 use std::time::Duration;
 
 pub(crate) const PORT: u16 = 5672;
@@ -13,8 +13,7 @@ const KEYS: [&str; 2] = ["connection_timeout", "heartbeat"];
 pub(crate) struct Options {
     pub(crate) hosts: Vec<Host>,
     pub(crate) vhost: String,
-    pub(crate) user: Secret,
-    pub(crate) password: Secret,
+    pub(crate) login: Login,
     pub(crate) heartbeat: u16,
     /// Limit for one host: dial, TLS and AMQP handshake.
     pub(crate) host_limit: Duration,
@@ -32,8 +31,10 @@ impl Options {
         let mut options = Self {
             hosts: endpoint.hosts().to_vec(),
             vhost: vhost(endpoint.path()),
-            user: endpoint.user().cloned().unwrap_or_else(|| Secret::from("guest")),
-            password: endpoint.password().cloned().unwrap_or_else(|| Secret::from("guest")),
+            login: Login {
+                user: endpoint.user().cloned().unwrap_or_else(|| Secret::from("guest")),
+                password: endpoint.password().cloned().unwrap_or_else(|| Secret::from("guest")),
+            },
             heartbeat: 10,
             host_limit: Duration::from_secs(if several { 2 } else { 30 }),
             tls,
@@ -99,7 +100,10 @@ mod tests {
         assert_eq!(options.vhost, "/");
         assert_eq!(options.heartbeat, 10);
         assert_eq!(options.host_limit, Duration::from_secs(30));
-        assert_eq!((options.user.expose(), options.password.expose()), ("guest", "guest"));
+        assert_eq!(
+            (options.login.user.expose(), options.login.password.expose()),
+            ("guest", "guest")
+        );
         assert_eq!((options.tls, options.address().as_str()), (false, "h:5672/"));
     }
 

@@ -24,7 +24,7 @@ async fn no_way_to_connect_leaves_a_thread() {
     let url = server.url();
 
     let good = backend("good", &url);
-    for _ in 0..20 {
+    for _ in 0..100 {
         let client = good.connect().await.unwrap();
         assert_eq!(io_threads(), 2);
         good.ping(&client).await.unwrap();
@@ -38,7 +38,7 @@ async fn no_way_to_connect_leaves_a_thread() {
     no_threads("a client that was dropped").await;
 
     let wrong = backend("wrong", &url.replace("://", "://nobody-"));
-    for _ in 0..10 {
+    for _ in 0..50 {
         wrong.connect().await.unwrap_err();
     }
     no_threads("logins that were refused").await;
@@ -46,7 +46,7 @@ async fn no_way_to_connect_leaves_a_thread() {
     let silent = Silent::new();
     let port = silent.port();
     let mute = backend("mute", &format!("amqp://127.0.0.1:{port}"));
-    for _ in 0..10 {
+    for _ in 0..50 {
         let limit = Duration::from_millis(50);
         assert!(tokio::time::timeout(limit, mute.connect()).await.is_err());
     }

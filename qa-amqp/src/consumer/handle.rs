@@ -1,9 +1,13 @@
 //! One delivery: handled, then answered.
 
 use super::delivery::Delivery;
+use super::failed::Failed;
+use super::settings::Then;
 use super::shared::Shared;
 use super::stats::count;
 use crate::client::ANSWER_LIMIT;
+use crate::spans;
+use crate::topology::dead_queue;
 use futures_util::FutureExt;
 use lapin::Acker;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
@@ -11,6 +15,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument;
 
 /// Hands a delivery to a task of its own.
 pub(super) fn spawn(
@@ -19,34 +24,71 @@ pub(super) fn spawn(
     slot: OwnedSemaphorePermit,
 ) {
     let this = Arc::clone(shared);
+    let acker = delivery.acker.clone();
+    let delivery = Delivery::from(delivery);
+    // Here, where deliveries come in their order.
+    let turn = delivery.order_key(&this.settings.order).map(|key| this.lanes.queue_up(key));
     shared.handlers.spawn(async move {
         let abort = this.abort.clone();
+        let work = async {
+            let mut turn = turn;
+            if let Some(turn) = &mut turn {
+                turn.comes().await;
+            }
+            let span = spans::process(this.group.name(), &this.settings.queue, &delivery);
+            handle(&this, delivery, &acker).instrument(span).await;
+        };
         // Dropped unanswered, it stays with the broker, which delivers it again.
-        let _ = abort.run_until_cancelled(handle(&this, delivery)).await;
+        let _ = abort.run_until_cancelled(work).await;
         drop(slot);
     });
 }
 
-async fn handle(shared: &Shared, delivery: lapin::message::Delivery) {
-    let (acker, redelivered) = (delivery.acker.clone(), delivery.redelivered);
-    let delivery = Delivery::from(delivery);
+async fn handle(shared: &Shared, delivery: Delivery, acker: &Acker) {
+    let queue = &shared.settings.queue;
+    let (redelivered, rejected) = (delivery.redelivered, delivery.rejected_from(queue));
+    let copy = shared.parking.is_some().then(|| delivery.clone());
     let begun = Instant::now();
     shared.meter.delivered();
     let handled = async { (shared.handler)(delivery).await };
     let failure = match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(("handler", error)),
-        Err(_) => Some(("panic", "the handler panicked".to_owned())),
+        Ok(Err(failed)) => Some(("handler", failed)),
+        Err(_) => Some(("panic", Failed::from("the handler panicked"))),
     };
     shared.meter.handled(begun.elapsed(), failure.as_ref().map(|(how, _)| *how));
-    let Some((_, error)) = failure else {
-        acknowledge(shared, &acker).await;
+    let Some((_, Failed { error, then })) = failure else {
+        acknowledge(shared, acker).await;
         return;
     };
     count(&shared.counters.failed);
-    let requeue = shared.settings.on_error.requeues(redelivered);
-    tracing::warn!(queue = %shared.settings.queue, %error, requeue, "a message was not handled");
-    refuse(shared, &acker, requeue).await;
+    let then = shared.settings.on_error.then(then, redelivered, rejected);
+    tracing::warn!(%queue, %error, ?then, "a message was not handled");
+    match (then, copy) {
+        (Then::Park, Some(delivery)) => park(shared, delivery, acker).await,
+        (then, _) => refuse(shared, acker, then == Then::Requeue).await,
+    }
+}
+
+/// Publishes a message to the queue for the dead, and acknowledges it once it is there. One that
+/// can't be put there stays in its queue.
+async fn park(shared: &Shared, delivery: Delivery, acker: &Acker) {
+    let Some(parking) = &shared.parking else { return refuse(shared, acker, true).await };
+    let (to, limit) = (dead_queue(&shared.settings.queue), shared.settings.drain_limit);
+    let Delivery { payload, properties, .. } = delivery;
+    match parking.publish_until_confirmed("", &to, &payload, properties, limit).await {
+        Ok(_) => {
+            if answered(acker.ack(BasicAckOptions::default())).await {
+                count(&shared.counters.parked);
+            } else {
+                stale(shared);
+            }
+        }
+        Err(error) => {
+            tracing::warn!(queue = %to, %error, "a message that has failed for good can't be put there");
+            refuse(shared, acker, true).await;
+        }
+    }
 }
 
 async fn acknowledge(shared: &Shared, acker: &Acker) {

@@ -6,7 +6,6 @@ use crate::error::{bounded, name};
 use crate::{Error, RabbitMq};
 use futures_util::StreamExt;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
-use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use qa_resource_core::Lease;
 
@@ -44,11 +43,11 @@ impl Intake {
         lease: &Lease<RabbitMq>,
         settings: &ConsumerSettings,
     ) -> Result<(Channel, Consumer), Error> {
-        let queue = name("queue's name", &settings.queue)?;
+        let queue = name("queue's name", &lease.queue_name(&settings.queue))?;
         let channel = lease.channel().await?;
         let prefetch = channel.basic_qos(settings.bounded_prefetch(), BasicQosOptions::default());
         bounded("setting the prefetch", ANSWER_LIMIT, prefetch).await?;
-        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+        let (options, arguments) = (BasicConsumeOptions::default(), settings.arguments.clone());
         let consume = channel.basic_consume(queue, "".into(), options, arguments);
         let consumed = bounded("consuming", ANSWER_LIMIT, consume).await;
         let deliveries = consumed.map_err(|error| match error {

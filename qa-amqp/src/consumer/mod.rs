@@ -1,20 +1,24 @@
 //! Consuming that comes back by itself.
 
 mod delivery;
+mod failed;
 mod handle;
 mod intake;
+mod lanes;
 mod settings;
 mod shared;
 mod stats;
 mod supervise;
 
 pub use delivery::Delivery;
-pub use settings::{ConsumerSettings, OnError};
+pub use failed::Failed;
+pub use settings::{ConsumerSettings, OnError, Order};
 pub use stats::ConsumerStats;
 
 use crate::RabbitMq;
 use futures_util::FutureExt;
 use qa_resource_core::{Attachment, Group, Undrained};
+use serde::de::DeserializeOwned;
 use shared::Shared;
 use std::fmt;
 use std::sync::Arc;
@@ -47,11 +51,11 @@ impl Consumer {
     where
         H: Fn(Delivery) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
-        E: fmt::Display,
+        E: Into<Failed>,
     {
         let group = group.into();
         let handler = Box::new(move |delivery| {
-            handler(delivery).map(|handled| handled.map_err(|error| error.to_string())).boxed()
+            handler(delivery).map(|handled| handled.map_err(Into::into)).boxed()
         });
         let shared = Arc::new(Shared::new(group.clone(), settings, handler));
         let attachment: Arc<dyn Attachment> = Arc::clone(&shared) as _;
@@ -61,10 +65,38 @@ impl Consumer {
         Self(shared)
     }
 
+    /// As [`start`](Self::start), with a handler that is given each message's content read as JSON.
+    /// What is not JSON of its kind is rejected: it never will be.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_json<T, H, F, E>(
+        group: impl Into<Group<RabbitMq>>,
+        settings: ConsumerSettings,
+        handler: H,
+    ) -> Self
+    where
+        T: DeserializeOwned + Send + 'static,
+        H: Fn(T, Delivery) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Failed> + 'static,
+    {
+        Self::start(group, settings, move |delivery| {
+            let work = delivery.json().map(|value| handler(value, delivery));
+            async move { work?.await.map_err(Into::into) }
+        })
+    }
+
     /// What it has done so far.
     #[must_use]
     pub fn stats(&self) -> ConsumerStats {
         self.0.counters.read()
+    }
+
+    /// Whether no handler runs at the moment.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.0.handlers.is_empty()
     }
 
     /// Whether the broker has it as a consumer at the moment.

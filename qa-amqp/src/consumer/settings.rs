@@ -1,10 +1,11 @@
 //! The knobs of a consumer.
 
+use lapin::types::FieldTable;
 use std::time::Duration;
 
 /// How a [`Consumer`](crate::Consumer) works. Set what you want and take the rest from
 /// [`ConsumerSettings::new`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ConsumerSettings {
     /// The queue to consume. It must be there: declare it in the [`Topology`](crate::Topology).
     pub queue: String,
@@ -14,11 +15,17 @@ pub struct ConsumerSettings {
     /// Handlers that run at once; 0 counts as 1, and more than `prefetch` can't be. With 1, messages
     /// are handled in the queue's order. Default: 16.
     pub concurrency: usize,
+    /// Of which messages the order is kept although several handlers run at once. Default:
+    /// [`Order::Any`].
+    pub order: Order,
     /// What happens to a message whose handler fails or panics. Default: [`OnError::Requeue`].
     pub on_error: OnError,
     /// How long a failed message is held before it goes back to the queue, so that one that always
     /// fails does not spin. Default: 100 ms.
     pub requeue_delay: Duration,
+    /// What else the broker is told of the consumer: `x-priority`, say, or `x-stream-offset`, where to
+    /// begin in a stream, which it does with every restart. Default: nothing.
+    pub arguments: FieldTable,
     /// Limit for a graceful stop; handlers that still run then are dropped, and the broker delivers
     /// their messages again. Default: 30 s.
     pub drain_limit: Duration,
@@ -31,8 +38,10 @@ impl ConsumerSettings {
             queue: queue.into(),
             prefetch: 64,
             concurrency: 16,
+            order: Order::default(),
             on_error: OnError::default(),
             requeue_delay: Duration::from_millis(100),
+            arguments: FieldTable::default(),
             drain_limit: Duration::from_secs(30),
         }
     }
@@ -49,21 +58,64 @@ impl ConsumerSettings {
 /// What happens to a message whose handler fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
-    /// It goes back to the queue, and is delivered again, for ever if need be.
+    /// It goes back to the queue, and is delivered again, for ever if need be; from a quorum queue as
+    /// often as its [`delivery_limit`](crate::Queue::delivery_limit) allows, which is 20 times where
+    /// none is set (RabbitMQ 4): then it is dead-lettered, or dropped.
     #[default]
     Requeue,
     /// It goes back once; if it fails again it is rejected.
     RequeueOnce,
     /// It is rejected: to the queue's dead-letter exchange, or away where there is none.
     Reject,
+    /// It is rejected so often, and comes back each time after the pause of a queue that was declared
+    /// with [`Topology::retried`](crate::Topology::retried); once its handler has failed `times`
+    /// times, it goes to the queue for the dead of the same declaration. There it goes at once where
+    /// the handler says [`Failed::reject`](crate::Failed::reject).
+    Retry {
+        /// Attempts in all, the first included; 0 counts as 1.
+        times: u32,
+    },
+}
+
+/// Of which messages the order is kept. It is that of the first delivery: a message that has to be
+/// delivered again comes after those that it was before of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Of none, unless [`concurrency`](ConsumerSettings::concurrency) is 1.
+    #[default]
+    Any,
+    /// Of those with the same routing key: the next is handled when the one before it is answered.
+    RoutingKey,
+    /// Of those with the same value in this header. Those without it count as having the same.
+    Header(String),
+}
+
+/// What is done with a message whose handler has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    Requeue,
+    Reject,
+    /// To the queue for the dead.
+    Park,
 }
 
 impl OnError {
-    pub(super) const fn requeues(self, redelivered: bool) -> bool {
+    /// What is done with a message whose handler said `own`, or nothing, and which has been rejected
+    /// so often before.
+    pub(super) fn then(self, own: Option<Self>, redelivered: bool, rejected: u64) -> Then {
+        match (self, own) {
+            // What is rejected from such a queue comes back, and this is never to.
+            (Self::Retry { .. }, Some(Self::Reject)) => Then::Park,
+            (of_all, own) => own.unwrap_or(of_all).by_itself(redelivered, rejected),
+        }
+    }
+
+    const fn by_itself(self, redelivered: bool, rejected: u64) -> Then {
         match self {
-            Self::Requeue => true,
-            Self::RequeueOnce => !redelivered,
-            Self::Reject => false,
+            Self::RequeueOnce if redelivered => Then::Reject,
+            Self::Requeue | Self::RequeueOnce => Then::Requeue,
+            Self::Retry { times } if rejected + 1 >= times as u64 => Then::Park,
+            Self::Reject | Self::Retry { .. } => Then::Reject,
         }
     }
 }
@@ -84,13 +136,32 @@ mod tests {
     #[test]
     fn what_goes_back_to_the_queue() {
         let table = [
-            (OnError::Requeue, true, true),
-            (OnError::RequeueOnce, true, false),
-            (OnError::Reject, false, false),
+            (OnError::Requeue, Then::Requeue, Then::Requeue),
+            (OnError::RequeueOnce, Then::Requeue, Then::Reject),
+            (OnError::Reject, Then::Reject, Then::Reject),
+            (OnError::Retry { times: 3 }, Then::Reject, Then::Reject),
+            (OnError::Retry { times: 1 }, Then::Park, Then::Park),
+            (OnError::Retry { times: 0 }, Then::Park, Then::Park),
         ];
         for (policy, first, again) in table {
-            assert_eq!(policy.requeues(false), first, "{policy:?}");
-            assert_eq!(policy.requeues(true), again, "{policy:?}");
+            assert_eq!(policy.then(None, false, 0), first, "{policy:?}");
+            assert_eq!(policy.then(None, true, 0), again, "{policy:?}");
         }
+        let rejected = |times| OnError::Retry { times: 3 }.then(None, false, times);
+        assert_eq!(
+            [0, 1, 2, 3].map(rejected),
+            [Then::Reject, Then::Reject, Then::Park, Then::Park]
+        );
+    }
+
+    #[test]
+    fn an_error_of_its_own_goes_before_and_what_is_rejected_never_comes_back() {
+        let retry = OnError::Retry { times: 3 };
+        for policy in [OnError::Requeue, OnError::RequeueOnce, OnError::Reject] {
+            assert_eq!(policy.then(Some(OnError::Reject), false, 0), Then::Reject);
+            assert_eq!(policy.then(Some(OnError::Requeue), true, 0), Then::Requeue);
+        }
+        assert_eq!(retry.then(Some(OnError::Reject), false, 0), Then::Park);
+        assert_eq!(retry.then(Some(OnError::Requeue), true, 9), Then::Requeue);
     }
 }

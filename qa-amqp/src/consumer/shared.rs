@@ -1,10 +1,12 @@
 //! What a consumer's handle, its task and its handlers share.
 
 use super::delivery::Delivery;
-use super::settings::ConsumerSettings;
+use super::failed::Failed;
+use super::lanes::Lanes;
+use super::settings::{ConsumerSettings, OnError};
 use super::stats::Counters;
-use crate::RabbitMq;
 use crate::metrics::ConsumeMeter;
+use crate::{Publisher, PublisherSettings, RabbitMq};
 use futures_util::future::BoxFuture;
 use qa_resource_core::{Attachment, Group, Stage, Undrained, async_trait};
 use std::sync::Arc;
@@ -12,14 +14,17 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// A handler, with its error as text: nothing but a log has a use for it.
-pub(super) type Handler = dyn Fn(Delivery) -> BoxFuture<'static, Result<(), String>> + Send + Sync;
+/// A handler, with its error as text: nothing but a log has a use for that.
+pub(super) type Handler = dyn Fn(Delivery) -> BoxFuture<'static, Result<(), Failed>> + Send + Sync;
 
 pub(super) struct Shared {
     pub(super) group: Group<RabbitMq>,
     pub(super) settings: ConsumerSettings,
     pub(super) name: String,
     pub(super) handler: Box<Handler>,
+    /// What puts messages into the queue for the dead.
+    pub(super) parking: Option<Publisher>,
+    pub(super) lanes: Lanes,
     pub(super) counters: Counters,
     pub(super) meter: ConsumeMeter,
     /// Handlers that may still begin. Shared by all restarts, so that those of a lost channel count.
@@ -44,6 +49,8 @@ impl Shared {
             name: format!("consumer of `{}`", settings.queue),
             meter: ConsumeMeter::new(group.name(), &settings.queue),
             slots: Arc::new(Semaphore::new(settings.bounded_concurrency())),
+            parking: parking(&settings).map(|parking| Publisher::new(group.clone(), parking)),
+            lanes: Lanes::default(),
             group,
             settings,
             handler,
@@ -55,6 +62,16 @@ impl Shared {
             handlers: TaskTracker::new(),
         }
     }
+}
+
+/// Only who tries again has messages that have failed for good.
+fn parking(settings: &ConsumerSettings) -> Option<PublisherSettings> {
+    if !matches!(settings.on_error, OnError::Retry { .. }) {
+        return None;
+    }
+    let name = format!("dead letters of `{}`", settings.queue);
+    let window = settings.bounded_concurrency();
+    Some(PublisherSettings { name, window, ..PublisherSettings::default() })
 }
 
 #[async_trait]

@@ -10,6 +10,8 @@ pub struct ConsumerStats {
     pub handled: u64,
     /// Handlers that failed or panicked.
     pub failed: u64,
+    /// Messages that had failed for good and were put into the queue for the dead.
+    pub parked: u64,
     /// Answers to the broker that came after their channel was gone: it delivers these messages
     /// again, also those that were handled.
     pub stale_acks: u64,
@@ -22,6 +24,7 @@ pub struct ConsumerStats {
 pub(super) struct Counters {
     pub(super) handled: AtomicU64,
     pub(super) failed: AtomicU64,
+    pub(super) parked: AtomicU64,
     pub(super) stale_acks: AtomicU64,
     pub(super) restarts: AtomicU64,
 }
@@ -31,6 +34,7 @@ impl Counters {
         ConsumerStats {
             handled: self.handled.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
+            parked: self.parked.load(Ordering::Relaxed),
             stale_acks: self.stale_acks.load(Ordering::Relaxed),
             restarts: self.restarts.load(Ordering::Relaxed),
         }

@@ -19,12 +19,7 @@ impl Attachment for Shared {
 
     /// Refuses new messages, waits until those on their way are settled, and closes the channel.
     async fn drain(&self) -> Result<(), Undrained> {
-        let whole = u32::try_from(self.settings.window).unwrap_or(u32::MAX);
-        // An error means that another drain was here before.
-        if let Ok(all) = self.window.acquire_many(whole).await {
-            all.forget();
-        }
-        self.window.close();
+        self.window.shut(|| self.hurry()).await;
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.sessions.close();
         self.sessions.wait().await;

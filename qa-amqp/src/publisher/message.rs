@@ -10,6 +10,43 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Persistent, in AMQP's `delivery_mode`.
 const PERSISTENT: u8 = 2;
 
+/// A message to publish, for [`Publisher::publish_all`](crate::Publisher::publish_all).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Publishing {
+    /// Where to; empty for the queue that `routing_key` names.
+    pub exchange: String,
+    /// What the exchange routes by.
+    pub routing_key: String,
+    /// The message itself.
+    pub payload: Vec<u8>,
+    /// What AMQP says about it. Default: nothing.
+    pub properties: BasicProperties,
+}
+
+impl Publishing {
+    /// A message without properties.
+    pub fn new(
+        exchange: impl Into<String>,
+        routing_key: impl Into<String>,
+        payload: impl Into<Vec<u8>>,
+    ) -> Self {
+        Self {
+            exchange: exchange.into(),
+            routing_key: routing_key.into(),
+            payload: payload.into(),
+            properties: BasicProperties::default(),
+        }
+    }
+}
+
+/// The same properties with a content type, unless there is one.
+pub(super) fn with_content_type(properties: BasicProperties, kind: &str) -> BasicProperties {
+    if properties.content_type().is_some() {
+        return properties;
+    }
+    properties.with_content_type(kind.into())
+}
+
 /// What is published, whole and owned, so that it can be sent again under the same id.
 #[derive(Debug)]
 pub(super) struct Message {
@@ -17,7 +54,6 @@ pub(super) struct Message {
     pub(super) routing_key: ShortString,
     pub(super) properties: BasicProperties,
     pub(super) payload: Vec<u8>,
-    pub(super) id: ShortString,
 }
 
 impl Message {
@@ -28,8 +64,9 @@ impl Message {
         mut properties: BasicProperties,
         persistent: bool,
     ) -> Result<Self, Error> {
-        let id = properties.message_id().clone().unwrap_or_else(next_id);
-        properties = properties.with_message_id(id.clone());
+        if properties.message_id().is_none() {
+            properties = properties.with_message_id(next_id());
+        }
         if persistent && properties.delivery_mode().is_none() {
             properties = properties.with_delivery_mode(PERSISTENT);
         }
@@ -38,16 +75,20 @@ impl Message {
             routing_key: name("routing key", routing_key)?,
             properties,
             payload: payload.to_vec(),
-            id,
         })
+    }
+
+    /// What consumers, and the broker's returns, tell it from others by.
+    pub(super) fn id(&self) -> &str {
+        self.properties.message_id().as_ref().map_or("", ShortString::as_str)
     }
 }
 
 /// Unique by 64 random bits for the process and a count.
 fn next_id() -> ShortString {
-    static PROCESS: LazyLock<u64> = LazyLock::new(|| fastrand::u64(..));
+    static PROCESS: LazyLock<String> = LazyLock::new(|| format!("{:016x}-", fastrand::u64(..)));
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!("{:016x}-{:x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed)).into()
+    format!("{}{:x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed)).into()
 }
 
 #[cfg(test)]
@@ -62,10 +103,10 @@ mod tests {
     fn an_id_is_made_where_there_is_none_and_kept_where_there_is_one() {
         let (one, two) =
             (message(BasicProperties::default(), true), message(BasicProperties::default(), true));
-        assert_ne!(one.id, two.id);
-        assert_eq!(one.properties.message_id().as_ref(), Some(&one.id));
+        assert_ne!(one.id(), two.id());
+        assert!(!one.id().is_empty());
         let given = message(BasicProperties::default().with_message_id("mine".into()), true);
-        assert_eq!(given.id.as_str(), "mine");
+        assert_eq!(given.id(), "mine");
     }
 
     #[test]

@@ -1,26 +1,35 @@
 //! Publishing with the broker's word for each message.
 
 mod attachment;
+mod in_flight;
 mod line;
 mod message;
+mod news;
 mod outcome;
 mod returns;
 mod session;
 mod settings;
+mod settle;
 mod shared;
+mod window;
 
+pub use message::Publishing;
 pub use outcome::{Confirmed, PublishError};
 pub use settings::PublisherSettings;
 
-use crate::RabbitMq;
+use crate::{RabbitMq, spans};
+use futures_util::{StreamExt, stream};
 use lapin::BasicProperties;
 use message::Message;
 use qa_resource_core::{Attachment, Group};
+use serde::Serialize;
 use shared::{LONGEST, Shared};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::unconstrained;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 /// Publishes messages, each of which ends as confirmed, returned, refused or unknown, within a
 /// limit. Cheap to clone; clones share one window and one channel.
@@ -58,16 +67,22 @@ impl Publisher {
     /// # Cancel safety
     /// A message that was handed over is published all the same, and its confirm awaited in the
     /// background; only the answer is lost.
-    pub async fn publish(
-        &self,
+    pub fn publish<'a>(
+        &'a self,
         exchange: &str,
         routing_key: &str,
         payload: &[u8],
         properties: BasicProperties,
-    ) -> Result<Confirmed, PublishError> {
-        let message = self.message(exchange, routing_key, payload, properties)?;
-        self.0.publish(&message, Instant::now() + self.0.settings.limit).await?;
-        Ok(Confirmed { message_id: message.id.to_string(), attempts: 1 })
+    ) -> impl Future<Output = Result<Confirmed, PublishError>> + Send + use<'a> {
+        // Made before the future is, which is half as large without the properties.
+        let message = self.message(exchange, routing_key, payload, properties);
+        async move {
+            let mut message = message?;
+            let span = self.span(&mut message);
+            let deadline = Instant::now() + self.0.settings.limit;
+            self.0.publish(&message, deadline).instrument(span).await?;
+            Ok(Confirmed { message_id: message.id().to_owned(), attempts: 1 })
+        }
     }
 
     /// Publishes a message until the broker has confirmed it, for `limit` at the most: what was
@@ -89,17 +104,91 @@ impl Publisher {
         properties: BasicProperties,
         limit: Duration,
     ) -> Result<Confirmed, PublishError> {
-        let message = self.message(exchange, routing_key, payload, properties)?;
-        let attempts = self.0.publish_until(&message, Instant::now() + LONGEST.min(limit)).await?;
-        Ok(Confirmed { message_id: message.id.to_string(), attempts })
+        let mut message = self.message(exchange, routing_key, payload, properties)?;
+        let span = self.span(&mut message);
+        let deadline = Instant::now() + LONGEST.min(limit);
+        let attempts = self.0.publish_until(&message, deadline).instrument(span).await?;
+        Ok(Confirmed { message_id: message.id().to_owned(), attempts })
     }
 
-    /// Messages that are on their way: sent, and not settled yet.
+    /// Publishes many messages, as many at once as the window has room for, and gives how each ended,
+    /// in their order. They arrive in that order, too, for as long as the channel lasts.
+    ///
+    /// ```no_run
+    /// # async fn example(publisher: qa_amqp::Publisher) {
+    /// use qa_amqp::Publishing;
+    /// let orders = ["buy", "sell"].map(|order| Publishing::new("", "orders", order));
+    /// let unsettled = publisher.publish_all(orders).await.into_iter().filter_map(Result::err);
+    /// # drop(unsettled.count());
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// As [`publish`](Publisher::publish), for those that were handed over; the others are not
+    /// published.
+    pub async fn publish_all(
+        &self,
+        messages: impl IntoIterator<Item = Publishing>,
+    ) -> Vec<Result<Confirmed, PublishError>> {
+        let publish = |message: Publishing| async move {
+            let Publishing { exchange, routing_key, payload, properties } = message;
+            self.publish(&exchange, &routing_key, &payload, properties).await
+        };
+        let at_once = self.0.settings.window.max(1);
+        stream::iter(messages).map(publish).buffered(at_once).collect().await
+    }
+
+    /// Publishes `value` as JSON, with the content type `application/json` unless the properties say
+    /// otherwise. In all else as [`publish`](Publisher::publish).
+    ///
+    /// # Errors
+    /// As [`publish`](Publisher::publish); [`PublishError::NotSent`] of the kind `Operation` where
+    /// `value` can't be written as JSON.
+    ///
+    /// # Cancel safety
+    /// As [`publish`](Publisher::publish).
+    pub async fn publish_json<T: Serialize + Sync + ?Sized>(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        value: &T,
+        properties: BasicProperties,
+    ) -> Result<Confirmed, PublishError> {
+        let payload = serde_json::to_vec(value).map_err(|error| self.0.not_json(&error))?;
+        let properties = message::with_content_type(properties, "application/json");
+        self.publish(exchange, routing_key, &payload, properties).await
+    }
+
+    /// Hands a message over and does not wait for the broker's word: for what is worth nothing a
+    /// moment later. The window still bounds it, and what became of it is in the metrics alone.
+    ///
+    /// # Errors
+    /// [`PublishError::NotSent`] where it could not be handed over within
+    /// [`limit`](PublisherSettings::limit).
+    ///
+    /// # Cancel safety
+    /// A message that was handed over is published all the same.
+    pub async fn publish_and_forget(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        payload: &[u8],
+        properties: BasicProperties,
+    ) -> Result<(), PublishError> {
+        let mut message = self.message(exchange, routing_key, payload, properties)?;
+        let span = self.span(&mut message);
+        let deadline = Instant::now() + self.0.settings.limit;
+        unconstrained(self.0.hand_over(&message, deadline)).instrument(span).await.map(drop)
+    }
+
+    /// Messages that are on their way: sent, and not settled yet. One whose future is kept and not
+    /// polled counts until somebody waits for room, even where the broker's word is there.
     #[must_use]
     pub fn outstanding(&self) -> usize {
         self.0.outstanding()
     }
 
+    /// The message as it is sent, but for the context of its span.
     fn message(
         &self,
         exchange: &str,
@@ -108,10 +197,18 @@ impl Publisher {
         properties: BasicProperties,
     ) -> Result<Arc<Message>, PublishError> {
         let persistent = self.0.settings.persistent;
-        let message = Message::new(exchange, routing_key, payload, properties, persistent);
-        message
+        Message::new(exchange, routing_key, payload, properties, persistent)
             .map(Arc::new)
             .map_err(|error| PublishError::NotSent(self.0.error("publishing", error)))
+    }
+
+    /// The span around sending a message that nobody else has yet: a child of where this is called,
+    /// which is where the publish is first polled.
+    fn span(&self, message: &mut Arc<Message>) -> Span {
+        let Some(Message { exchange, routing_key, properties, .. }) = Arc::get_mut(message) else {
+            unreachable!("it was made for this publish");
+        };
+        spans::publish(self.0.group.name(), (exchange.as_str(), routing_key.as_str()), properties)
     }
 }
 

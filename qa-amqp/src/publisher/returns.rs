@@ -22,7 +22,7 @@ impl Returns {
     }
 
     /// Takes the return of message `id`, if there was one. Messages of one id count as one another.
-    pub(super) fn take(&mut self, id: &ShortString) -> Option<(u16, String)> {
+    pub(super) fn take(&mut self, id: &str) -> Option<(u16, String)> {
         let replies = self.0.get_mut(id)?;
         let reply = replies.pop();
         if replies.is_empty() {

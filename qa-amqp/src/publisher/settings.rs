@@ -11,6 +11,9 @@ pub struct PublisherSettings {
     /// Messages that may be on their way and unconfirmed; the next one waits for room. 0 counts as
     /// 1. Default: 1024.
     pub window: usize,
+    /// Bytes of payload that may be on their way and unconfirmed, 256 MiB at the most; a message that
+    /// is larger goes alone. Default: 64 MiB.
+    pub window_bytes: usize,
     /// Limit for one publish, from the call to the broker's answer. Default: 10 s.
     pub limit: Duration,
     /// Whether messages are written to disk, unless their properties say otherwise. Default: true.
@@ -26,6 +29,7 @@ impl Default for PublisherSettings {
         Self {
             name: "publisher".to_owned(),
             window: 1024,
+            window_bytes: 64 * 1024 * 1024,
             limit: Duration::from_secs(10),
             persistent: true,
             mandatory: true,

@@ -1,15 +1,16 @@
 //! What a publisher's clones share: the window, and the session that is current.
 
+use super::in_flight::{Answer, Ticket};
 use super::line::{Line, Turn};
 use super::message::Message;
 use super::outcome::PublishError;
-use super::session::{self, Answer, Job, Session};
+use super::session::{self, Session};
 use super::settings::PublisherSettings;
+use super::window::Window;
 use crate::{Error, RabbitMq};
 use qa_resource_core::{Backend, Backoff, ErrorKind, Group, Outcome};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::task::TaskTracker;
@@ -17,13 +18,10 @@ use tokio_util::task::TaskTracker;
 /// Longer limits count as this: a year, so that adding to them can't overflow.
 pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// What one acquire of a semaphore can take; no broker keeps up with it.
-const LARGEST_WINDOW: usize = 1 << 28;
-
 pub(super) struct Shared {
     pub(super) group: Group<RabbitMq>,
     pub(super) settings: PublisherSettings,
-    pub(super) window: Arc<Semaphore>,
+    pub(super) window: Window,
     pub(super) sessions: TaskTracker,
     pub(super) current: Mutex<Option<Session>>,
     line: Line,
@@ -31,11 +29,10 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(group: Group<RabbitMq>, mut settings: PublisherSettings) -> Self {
-        settings.window = settings.window.clamp(1, LARGEST_WINDOW);
         settings.limit = LONGEST.min(settings.limit);
         Self {
             group,
-            window: Arc::new(Semaphore::new(settings.window)),
+            window: Window::new(settings.window, settings.window_bytes),
             settings,
             sessions: TaskTracker::new(),
             current: Mutex::new(None),
@@ -44,7 +41,7 @@ impl Shared {
     }
 
     pub(super) fn outstanding(&self) -> usize {
-        self.settings.window - self.window.available_permits().min(self.settings.window)
+        self.window.taken()
     }
 
     /// One message, once, by `deadline`. Sent again only if it certainly never left.
@@ -58,28 +55,47 @@ impl Shared {
             // others here.
             let answer = unconstrained(self.hand_over(message, deadline)).await?;
             match timeout_at(deadline, answer).await {
-                Ok(Ok(Answer::Settled(settled))) => return settled,
-                Ok(Ok(Answer::Unsent)) => {}
-                // The session's task was aborted with its runtime.
-                Ok(Err(_)) => return Err(self.unknown("the runtime is shut down")),
+                Ok(Answer::Settled(settled)) => return settled,
+                Ok(Answer::Unsent) => {}
                 Err(_) => return Err(self.unknown("no confirm came in time")),
             }
         }
     }
 
     /// Gives the message a place in the window and hands it to a live session.
-    async fn hand_over(
+    pub(super) async fn hand_over(
         &self,
         message: &Arc<Message>,
         deadline: Instant,
-    ) -> Result<oneshot::Receiver<Answer>, PublishError> {
-        let place = match timeout_at(deadline, Arc::clone(&self.window).acquire_owned()).await {
+    ) -> Result<Ticket, PublishError> {
+        match self.hand_over_now(message) {
+            Some(ticket) => Ok(ticket),
+            // Boxed: nearly every message goes without, and its future is a fraction of this one.
+            None => Box::pin(self.hand_over_later(message, deadline)).await,
+        }
+    }
+
+    /// Where nothing has to be waited for, and nobody else waits.
+    fn hand_over_now(&self, message: &Arc<Message>) -> Option<Ticket> {
+        if !self.line.is_empty() {
+            return None;
+        }
+        let session = self.live().filter(|session| !session.client.is_blocked())?;
+        let place = self.window.try_enter(message.payload.len())?;
+        session.submit(message, place).ok()
+    }
+
+    async fn hand_over_later(
+        &self,
+        message: &Arc<Message>,
+        deadline: Instant,
+    ) -> Result<Ticket, PublishError> {
+        let room = self.window.enter(message.payload.len(), || self.hurry());
+        let mut place = match timeout_at(deadline, room).await {
             Ok(Ok(place)) => place,
             Ok(Err(_)) => return Err(self.not_sent(ErrorKind::Closed, "the publisher is closed")),
             Err(_) => return Err(self.not_sent(ErrorKind::Overloaded, "the window is full")),
         };
-        let (answer, receiver) = oneshot::channel();
-        let mut job = Job { message: Arc::clone(message), answer, place };
         loop {
             let Ok(session) = timeout_at(deadline, self.session()).await else {
                 return Err(self.held_up());
@@ -88,9 +104,9 @@ impl Shared {
             if timeout_at(deadline, session.client.unblocked()).await.is_err() {
                 return Err(self.held_up());
             }
-            match session.jobs.send(job) {
-                Ok(()) => return Ok(receiver),
-                Err(back) => job = back.0,
+            match session.submit(message, place) {
+                Ok(ticket) => return Ok(ticket),
+                Err(back) => place = back,
             }
         }
     }
@@ -108,7 +124,8 @@ impl Shared {
             return Ok((session, Some(turn)));
         }
         let lease = self.group.acquire().await?.long_lived();
-        let opened = session::open(lease, self.group.name(), self.settings.mandatory).await;
+        let (resource, mandatory) = (self.group.name(), self.settings.mandatory);
+        let opened = session::open(lease, resource, mandatory, self.window.waiting()).await;
         let (session, run) = opened.map_err(|error| self.error("opening a channel", error))?;
         // Spawned and made current with no await in between: it is never without an owner.
         self.sessions.spawn(run);
@@ -116,9 +133,19 @@ impl Shared {
         Ok((session, Some(turn)))
     }
 
+    /// Has what is done settled, also where its callers do not look.
+    pub(super) fn hurry(&self) {
+        if let Some(session) = self.current() {
+            session.hurry();
+        }
+    }
+
     fn live(&self) -> Option<Session> {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.as_ref().filter(|session| !session.jobs.is_closed()).cloned()
+        self.current().filter(|session| !session.is_closed())
+    }
+
+    fn current(&self) -> Option<Session> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// One message until it is confirmed; gives the number of attempts.
@@ -150,6 +177,13 @@ impl Shared {
     pub(super) fn error(&self, doing: &str, error: Error) -> qa_resource_core::Error {
         let class = RabbitMq::classify(&error);
         qa_resource_core::Error::from_driver(class, self.group.name(), doing, error)
+    }
+
+    pub(super) fn not_json(&self, error: &serde_json::Error) -> PublishError {
+        self.not_sent(
+            ErrorKind::Operation,
+            format!("the message can't be written as JSON: {error}"),
+        )
     }
 
     /// What a message waited for in vain that had its place in the window.

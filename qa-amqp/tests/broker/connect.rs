@@ -1,8 +1,7 @@
-//! Connecting, pinging, declaring, closing.
+//! Connecting, pinging, closing.
 
-use crate::support::{PATIENCE, backend, close, depth, patient, shared, vhost, with_bars};
-use qa_amqp::lapin::types::{AMQPValue, FieldTable};
-use qa_amqp::{Binding, Error, Exchange, Queue, RabbitMq, Topology};
+use crate::support::{PATIENCE, backend, close, patient, shared, vhost, with_bars};
+use qa_amqp::RabbitMq;
 use qa_resource_core::{Backend, ErrorKind, Resource, State};
 use std::time::Instant;
 
@@ -53,56 +52,4 @@ async fn a_host_that_is_down_is_passed_over() {
     }
     let error = backend("hosts", "amqp://127.0.0.1:9").connect().await.unwrap_err();
     assert_eq!(RabbitMq::classify(&error).kind, ErrorKind::Connect, "{error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_topology_is_there_before_the_resource_is_ready_and_after_a_reconnect() {
-    let url = vhost("topology").await;
-    let topology = Topology::new()
-        .exchange(Exchange::topic("market"))
-        .exchange(Exchange::fanout("all"))
-        .queue(Queue { exclusive: true, durable: false, ..Queue::new("mine") })
-        .bind(Binding::exchange("all", "market", "bar.#"))
-        .bind(Binding::queue("mine", "all", ""));
-    let backend = backend("t", &url).with_topology(topology);
-    let resource = Resource::new("t", backend, patient());
-    resource.connect().await.unwrap();
-    let lease = resource.acquire().await.unwrap();
-    assert_eq!(depth(&lease, "mine").await, (0, 0));
-    let later =
-        Topology::new().queue(Queue { exclusive: true, durable: false, ..Queue::new("later") });
-    lease.declare(later).await.unwrap();
-    drop(lease);
-
-    // Exclusive queues end with their connection: what is there afterwards was declared anew.
-    let mut watch = resource.watch();
-    resource.reconnect();
-    assert!(watch.wait_for(State::Reconnecting).await);
-    let lease = resource.acquire().await.unwrap();
-    assert_eq!(lease.generation(), 2);
-    assert_eq!(depth(&lease, "mine").await, (0, 0));
-    assert_eq!(depth(&lease, "later").await, (0, 0));
-    drop(lease);
-    close(resource).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_clash_names_the_entity_and_nothing_is_remembered_of_it() {
-    let url = vhost("clash").await;
-    let resource = with_bars(&url).await;
-    let lease = resource.acquire().await.unwrap();
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-max-length".into(), AMQPValue::LongInt(1));
-    let other = Topology::new().queue(Queue { arguments, ..Queue::new("bars") });
-    let error = lease.declare(other).await.unwrap_err();
-    assert_eq!(error.reply_code(), Some(406));
-    assert!(matches!(&error, Error::Declare { entity, .. } if entity == "queue `bars`"), "{error}");
-    assert_eq!(RabbitMq::classify(&error).kind, ErrorKind::Operation);
-    drop(lease);
-
-    let mut watch = resource.watch();
-    resource.reconnect();
-    assert!(watch.wait_for(State::Reconnecting).await);
-    assert_eq!(resource.acquire().await.unwrap().generation(), 2);
-    close(resource).await;
 }

@@ -2,10 +2,11 @@
 
 use crate::management::close_connections;
 use crate::support::{
-    PATIENCE, close, depth, no_properties, number, publish_numbers, publisher, shared, vhost,
-    with_bars,
+    PATIENCE, backend, close, depth, no_properties, number, patient, publish_numbers, publisher,
+    shared, vhost, with_bars,
 };
 use qa_amqp::lapin::options::QueueDeleteOptions;
+use qa_amqp::lapin::types::AMQPValue;
 use qa_amqp::{Consumer, ConsumerSettings, Delivery, OnError, Queue, RabbitMq, Topology};
 use qa_resource_core::{Resource, State};
 use qa_servers::testing::eventually;
@@ -121,6 +122,32 @@ async fn a_handler_that_fails_or_panics_gets_its_message_again_and_rejected_ones
     let lease = resource.acquire().await.unwrap();
     assert_eq!(depth(&lease, "bars").await, (0, 0));
     drop(lease);
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_read_from_its_beginning_by_each_consumer() {
+    let url = vhost("stream").await;
+    let backend = backend("t", &url).with_topology(Topology::new().queue(Queue::stream("bars")));
+    let resource = Resource::new("t", backend, patient());
+    resource.connect().await.unwrap();
+    publish_numbers(&publisher(&resource), 0..10).await;
+    for _ in 0..2 {
+        let mut settings = ConsumerSettings { concurrency: 1, ..ConsumerSettings::new("bars") };
+        let first = AMQPValue::LongString("first".into());
+        settings.arguments.insert("x-stream-offset".into(), first);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let consumer = Consumer::start(&resource, settings, {
+            let seen = Arc::clone(&seen);
+            move |delivery| {
+                seen.lock().unwrap().push(number(&delivery.payload));
+                async { Ok::<_, Infallible>(()) }
+            }
+        });
+        eventually("all are seen", PATIENCE, async || seen.lock().unwrap().len() == 10).await;
+        consumer.stop().await.unwrap();
+        assert_eq!(*seen.lock().unwrap(), (0..10).collect::<Vec<_>>());
+    }
     close(resource).await;
 }
 

@@ -5,8 +5,8 @@ use crate::support::{
     vhost, with_bars,
 };
 use qa_amqp::{
-    Consumer, ConsumerSettings, Delivery, PublishError, Publisher, PublisherSettings, Queue,
-    Topology,
+    Consumer, ConsumerSettings, Delivery, Exchange, ExchangePublisher, PublishError, Publisher,
+    PublisherSettings, Queue, Subscriber, Topology,
 };
 use qa_resource_core::{Backend, Health, Outcome, Resource, Settings, State};
 use qa_servers::proxy::FaultProxy;
@@ -50,6 +50,50 @@ async fn a_kill_in_the_middle_loses_nothing_that_was_confirmed() {
     eventually("all are seen", PATIENCE, async || seen.lock().unwrap().len() == 2_000).await;
     assert_eq!(resource.state(), State::Ready);
     drop((consumer, publisher));
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_broker_gives_every_subscriber_its_keys_again() {
+    let server = Server::start_owned(System::RabbitMq).await.unwrap();
+    let resource = with_bars(&server.url()).await;
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut subscribers = Vec::new();
+    for number in 0..10 {
+        let seen = Arc::clone(&seen);
+        let note = move |tick: Delivery| {
+            seen.lock().unwrap().insert((number, tick.routing_key));
+            async { Ok::<_, Infallible>(()) }
+        };
+        let keys = [format!("own-{number}"), "dropped".to_owned()];
+        let subscriber =
+            Subscriber::start(&resource, Exchange::direct("ticks"), keys, note).await.unwrap();
+        subscriber.bind("all").await.unwrap();
+        subscriber.unbind("dropped").await.unwrap();
+        tokio::time::timeout(PATIENCE, subscriber.consuming()).await.unwrap();
+        subscribers.push(subscriber);
+    }
+    server.kill().await.unwrap();
+    server.start_again().await.unwrap();
+    for subscriber in &subscribers {
+        let again = async || subscriber.stats().restarts > 0;
+        eventually("it begins anew", PATIENCE, again).await;
+        tokio::time::timeout(PATIENCE, subscriber.consuming()).await.unwrap();
+    }
+
+    let ticks = ExchangePublisher::start(&resource, Exchange::direct("ticks")).await.unwrap();
+    let own = (0..10).map(|number| (number, format!("own-{number}")));
+    let expected: BTreeSet<_> = own.chain((0..10).map(|number| (number, "all".into()))).collect();
+    // First the one that nobody may hear: what comes behind it has come after it.
+    for key in ["dropped", "all"] {
+        let _ = ticks.publish(key, b"1").await.unwrap();
+    }
+    for number in 0..10 {
+        let _ = ticks.publish(&format!("own-{number}"), b"1").await.unwrap();
+    }
+    eventually("all are heard", PATIENCE, async || seen.lock().unwrap().len() >= 20).await;
+    assert_eq!(*seen.lock().unwrap(), expected);
+    drop((subscribers, ticks));
     close(resource).await;
 }
 

@@ -1,13 +1,13 @@
 //! Confirmed, returned, refused: each message told apart.
 
 use crate::support::{
-    close, depth, no_properties, number, publish_numbers, publisher, vhost, with_bars,
+    PATIENCE, close, depth, no_properties, number, publish_numbers, publisher, vhost, with_bars,
 };
 use futures_util::future::{join, join_all};
 use futures_util::{StreamExt, poll};
 use qa_amqp::lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicGetOptions};
 use qa_amqp::lapin::types::{AMQPValue, FieldTable};
-use qa_amqp::{PublishError, Publisher, PublisherSettings, Queue, Topology};
+use qa_amqp::{PublishError, Publisher, PublisherSettings, Publishing, Queue, Topology};
 use qa_resource_core::{ErrorKind, Outcome};
 use qa_servers::testing::eventually;
 use std::time::{Duration, Instant};
@@ -172,6 +172,35 @@ async fn the_window_bounds_what_is_on_its_way_and_dropped_callers_leave_nothing_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_does_not_look_holds_up_nobody() {
+    let url = vhost("looks").await;
+    let resource = with_bars(&url).await;
+    let settings = PublisherSettings { window: 1, ..PublisherSettings::default() };
+    let publisher = Publisher::new(&resource, settings);
+    publish_numbers(&publisher, 0..1).await;
+    let publish = || publisher.publish("", "bars", b"x", no_properties());
+    let lease = resource.acquire().await.unwrap();
+
+    // The next one waits before the broker's word is there, and after it came.
+    let mut first = Box::pin(publish());
+    assert!(poll!(&mut first).is_pending());
+    let _ = publish().await.unwrap();
+    let mut second = Box::pin(publish());
+    assert!(poll!(&mut second).is_pending());
+    eventually("it is there", PATIENCE, async || depth(&lease, "bars").await.0 == 4).await;
+    let _ = publish().await.unwrap();
+
+    // Nor does it hold up a close.
+    let mut third = Box::pin(publish());
+    assert!(poll!(&mut third).is_pending());
+    drop(lease);
+    close(resource).await;
+    for late in [first, second, third] {
+        let _ = late.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closing_resource_waits_for_what_is_on_its_way_and_then_refuses() {
     let url = vhost("drained").await;
     let resource = with_bars(&url).await;
@@ -200,6 +229,79 @@ async fn a_closing_resource_waits_for_what_is_on_its_way_and_then_refuses() {
     let resource = with_bars(&url).await;
     let lease = resource.acquire().await.unwrap();
     assert_eq!(depth(&lease, "bars").await.0, confirmed + 1);
+    drop(lease);
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_published_in_their_order_and_each_has_its_end() {
+    let url = vhost("many").await;
+    let resource = with_bars(&url).await;
+    // Room for one and a half: what waits is not overtaken.
+    let settings = PublisherSettings { window_bytes: 150, ..PublisherSettings::default() };
+    let publisher = Publisher::new(&resource, settings);
+    let message = |number: u32| {
+        let to = if number % 10 == 9 { "nowhere" } else { "bars" };
+        let mut payload = number.to_be_bytes().to_vec();
+        payload.resize(100, 0);
+        Publishing::new("", to, payload)
+    };
+    let ends = publisher.publish_all((0..300).map(message)).await;
+    assert_eq!(ends.len(), 300);
+    for (number, end) in ends.iter().enumerate() {
+        assert_eq!(end.is_err(), number % 10 == 9, "{number}: {end:?}");
+    }
+    let mut seen = Vec::new();
+    let lease = resource.acquire().await.unwrap();
+    let channel = lease.channel().await.unwrap();
+    let no_ack = BasicGetOptions { no_ack: true };
+    while let Some(found) = channel.basic_get("bars".into(), no_ack).await.unwrap() {
+        seen.push(number(&found.data[..4]));
+    }
+    assert_eq!(seen, (0..300).filter(|number| number % 10 != 9).collect::<Vec<_>>());
+    drop((channel, lease));
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_says_that_it_is_json_and_what_can_t_be_written_is_not_sent() {
+    let url = vhost("json").await;
+    let resource = with_bars(&url).await;
+    let publisher = publisher(&resource);
+    let bar = serde_json::json!({ "code": "cu2512", "close": 86_350.0 });
+    let _ = publisher.publish_json("", "bars", &bar, no_properties()).await.unwrap();
+    let mine = no_properties().with_content_type("application/x-bar+json".into());
+    let _ = publisher.publish_json("", "bars", &bar, mine).await.unwrap();
+    let lease = resource.acquire().await.unwrap();
+    let channel = lease.channel().await.unwrap();
+    for kind in ["application/json", "application/x-bar+json"] {
+        let no_ack = BasicGetOptions { no_ack: true };
+        let found = channel.basic_get("bars".into(), no_ack).await.unwrap().unwrap();
+        assert_eq!(found.properties.content_type().as_ref().unwrap().as_str(), kind);
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&found.data).unwrap(), bar);
+    }
+    // A key that is not text.
+    let unwritable = std::collections::BTreeMap::from([(vec![1], 1)]);
+    let error = publisher.publish_json("", "bars", &unwritable, no_properties()).await.unwrap_err();
+    let PublishError::NotSent(error) = error else { panic!("{error}") };
+    assert_eq!(error.kind(), ErrorKind::Operation, "{error}");
+    drop((channel, lease));
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forgotten_is_published_and_waits_for_nobody() {
+    let url = vhost("forgotten").await;
+    let resource = with_bars(&url).await;
+    let publisher = publisher(&resource);
+    for number in 0..100_u32 {
+        let payload = number.to_be_bytes();
+        publisher.publish_and_forget("", "bars", &payload, no_properties()).await.unwrap();
+    }
+    publisher.publish_and_forget("", "nowhere", b"x", no_properties()).await.unwrap();
+    eventually("all are settled", PATIENCE, async || publisher.outstanding() == 0).await;
+    let lease = resource.acquire().await.unwrap();
+    assert_eq!(lease.messages("bars").await.unwrap(), 100);
     drop(lease);
     close(resource).await;
 }
