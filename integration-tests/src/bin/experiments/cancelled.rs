@@ -165,6 +165,6 @@ async fn wait_for_connections<S: Subject>(port: u16) {
     let deadline = Instant::now() + PATIENCE;
     let expected = S::CONNECTIONS..=S::MOST_CONNECTIONS;
     while !expected.contains(&connections(port)) && Instant::now() < deadline {
-        sleep(Duration::from_millis(10)).await;
+        sleep(Duration::from_millis(50)).await;
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::run::{Against, Run};
 use crate::{
-    black_hole, cancelled, cold, fairness, frozen, half_open, herd, leaks, limit, model, moments,
-    ordered, races, redaction, restart, shaky, silent_door, soak, stopped, storm, ugly,
+    black_hole, broker, cancelled, cold, fairness, frozen, half_open, herd, leaks, limit, model,
+    moments, ordered, races, redaction, restart, shaky, silent_door, soak, stopped, storm, ugly,
 };
 use futures_util::future::LocalBoxFuture;
 use integration_tests::experiment::Figure;
@@ -14,7 +14,7 @@ pub(crate) struct Experiment {
     /// A few words, the heading in the table.
     pub(crate) title: &'static str,
     pub(crate) against: &'static [Against],
-    /// About how long its full form takes: the long ones are started first.
+    /// About how long its full form takes, which says when it is its turn.
     pub(crate) seconds: u32,
     /// What it needs of the machine.
     pub(crate) needs: Needs,
@@ -41,7 +41,9 @@ macro_rules! each {
             Against::Rabbitmq => Box::pin($($function)::+::<integration_tests::RabbitMq>(run)),
             Against::Clickhouse => Box::pin($($function)::+::<integration_tests::ClickHouse>(run)),
             Against::Redis => Box::pin($($function)::+::<integration_tests::Redis>(run)),
-            Against::Core | Against::Pool => unreachable!("it is about one backend"),
+            Against::Core | Against::Pool | Against::RabbitmqCluster => {
+                unreachable!("it is about one backend")
+            }
         }}
     };
 }
@@ -89,6 +91,30 @@ pub(crate) const ALL: &[Experiment] = &[
         run: each!(silent_door::accepts),
     },
     Experiment {
+        id: "E6",
+        title: "no confirmed message is lost",
+        against: Against::BROKERS,
+        seconds: 240,
+        needs: Needs::Core,
+        run: |run| Box::pin(broker::no_loss(run)),
+    },
+    Experiment {
+        id: "E9",
+        title: "consumers that come back",
+        against: Against::BROKERS,
+        seconds: 200,
+        needs: Needs::Core,
+        run: |run| Box::pin(broker::recovery(run)),
+    },
+    Experiment {
+        id: "E10",
+        title: "a broker that takes no messages",
+        against: Against::BROKERS,
+        seconds: 60,
+        needs: Needs::Core,
+        run: |run| Box::pin(broker::alarm(run)),
+    },
+    Experiment {
         id: "E11",
         title: "a herd that comes back",
         against: Against::FOUR,
@@ -118,7 +144,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "cancellation safety",
         against: Against::FOUR,
         seconds: 90,
-        needs: Needs::Core,
+        needs: Needs::Machine,
         run: each!(cancelled::operations),
     },
     Experiment {

@@ -25,7 +25,7 @@ pub(crate) struct Cli {
     #[arg(long, value_parser = duration, value_name = "TIME")]
     pub(crate) soak: Option<Duration>,
     /// How many of those that mostly wait run at once, beside a busy one
-    #[arg(long, default_value_t = 4, value_name = "N")]
+    #[arg(long, default_value_t = 3, value_name = "N")]
     pub(crate) jobs: usize,
     /// Where experiments.md and experiments.json are written [default: docs]
     #[arg(long, value_name = "FOLDER")]

@@ -49,7 +49,11 @@ impl Versions {
     /// The versions that matter to a run.
     pub(crate) fn of(&self, against: Against) -> String {
         let library = format!("qa-resource {}", env!("CARGO_PKG_VERSION"));
-        match (against, self.of.get(against.name())) {
+        let name = match against {
+            Against::RabbitmqCluster => Against::Rabbitmq.name(),
+            other => other.name(),
+        };
+        match (against, self.of.get(name)) {
             (_, Some(own)) => format!("{library}, {own}"),
             (Against::Pool, None) => {
                 let all: Vec<_> = self.of.values().cloned().collect();

@@ -9,6 +9,7 @@
 
 mod behind;
 mod black_hole;
+mod broker;
 mod cancelled;
 mod catalogue;
 mod census;

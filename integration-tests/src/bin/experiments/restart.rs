@@ -1,5 +1,6 @@
 //! E4: a server that is killed and started again, over and over, under load.
 
+use crate::behind::settled;
 use crate::load::{Load, Operation, number};
 use crate::passing::{settles, until};
 use crate::run::Run;
@@ -88,7 +89,8 @@ pub(crate) async fn crash<S: Subject>(run: Run) -> Vec<Figure> {
     for rig in rigs {
         rig.close().await;
     }
-    figures.push(Figure::count("connections left", connections(server.port())).is(0.0));
+    let left = settled(0, || connections(server.port())).await;
+    figures.push(Figure::count("connections left", left).is(0.0));
     server.remove().await;
     figures
 }

@@ -15,6 +15,8 @@ pub(crate) enum Against {
     Pool,
     Mongodb,
     Rabbitmq,
+    /// A cluster of three.
+    RabbitmqCluster,
     Clickhouse,
     Redis,
 }
@@ -23,6 +25,9 @@ impl Against {
     pub(crate) const FOUR: &[Self] =
         &[Self::Mongodb, Self::Rabbitmq, Self::Clickhouse, Self::Redis];
 
+    /// One broker, and a cluster of them.
+    pub(crate) const BROKERS: &[Self] = &[Self::Rabbitmq, Self::RabbitmqCluster];
+
     /// The word in the table.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -30,6 +35,7 @@ impl Against {
             Self::Pool => "pool",
             Self::Mongodb => "mongodb",
             Self::Rabbitmq => "rabbitmq",
+            Self::RabbitmqCluster => "rabbitmq-cluster",
             Self::Clickhouse => "clickhouse",
             Self::Redis => "redis",
         }
