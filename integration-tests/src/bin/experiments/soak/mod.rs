@@ -28,6 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// and in the proxy. A leak at each fault would be more than that in ten minutes.
 const POOLS: f64 = 16.0;
 
+/// What the driver's pool grew by is closed again before the next fault, on average. A minute, as is
+/// the default, has it grow from fault to fault where several have many wait, and hides a leak.
+const BRIEFLY: &str = "&maxIdleTimeMS=5000";
+
 /// So do a runtime's threads for blocking work.
 const BLOCKING: f64 = 4.0;
 
@@ -53,7 +57,10 @@ impl Place {
     }
 
     fn resource(&self) -> ResourceConfig {
-        let url = self.proxy.url(&self.server.url());
+        let mut url = self.proxy.url(&self.server.url());
+        if self.server.system() == System::MongoDb {
+            url.push_str(BRIEFLY);
+        }
         let target = Target::parse(self.name(), &url).unwrap();
         ResourceConfig { target, settings: Settings::default(), required: true }
     }
