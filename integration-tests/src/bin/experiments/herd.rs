@@ -11,6 +11,7 @@ use qa_servers::proxy::{Door, FaultProxy, Faults};
 use qa_servers::testing::connected;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
 
 /// Until a state is reached that is promised within seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +24,34 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 pub(crate) struct Herd<S: Subject> {
     rigs: Vec<Rig<S>>,
     proxies: Vec<FaultProxy>,
+    _network: Network,
+}
+
+/// A runtime with a thread of its own for the proxies: where many log in at once, whose drivers
+/// compute for milliseconds each, connections would be seen to come only when all of them are done.
+struct Network(Option<Runtime>);
+
+impl Network {
+    fn start() -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        Self(Some(runtime.expect("a runtime for the proxies")))
+    }
+
+    /// A proxy for each of so many, in front of this port.
+    async fn proxies(&self, count: usize, port: u16) -> Vec<FaultProxy> {
+        let Some(runtime) = &self.0 else { return Vec::new() };
+        let proxy = |_| async move { runtime.spawn(FaultProxy::open(port)).await.unwrap() };
+        join_all((0..count).map(proxy)).await
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        // A runtime can't be waited for within another.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// How a herd came back.
@@ -105,7 +134,8 @@ impl<S: Subject> Herd<S> {
     pub(crate) async fn connected(size: usize, name: &str) -> Self {
         let server = servers::shared(S::SYSTEM).await;
         let url = S::url(server, name).await;
-        let proxies = join_all((0..size).map(|_| FaultProxy::open(server.port()))).await;
+        let network = Network::start();
+        let proxies = network.proxies(size, server.port()).await;
         let rig = async |(at, proxy): (usize, &FaultProxy)| {
             let settings = Settings {
                 connect_attempts: u32::MAX,
@@ -115,7 +145,7 @@ impl<S: Subject> Herd<S> {
             Rig::<S>::connected(&format!("{name}-{at}"), &proxy.url(&url), settings).await
         };
         let rigs = join_all(proxies.iter().enumerate().map(rig)).await;
-        Self { rigs, proxies }
+        Self { rigs, proxies, _network: network }
     }
 
     /// Ends every connection by a reset, and shuts every door.
