@@ -3,6 +3,9 @@
 //! alike, into a queue that is empty each time. And one at a time, for what a window is worth. Both
 //! publish the same: persistent, mandatory, with an id, which costs the broker something.
 //!
+//! A ratio is the median of the rounds' own ratios, with its quartiles: what slows a round slows both.
+//! The time of this process's threads for each message hardly depends on the broker.
+//!
 //! `cargo bench -p qa-amqp --bench publish`
 
 use futures_util::{StreamExt, stream};
@@ -14,13 +17,14 @@ use qa_amqp::lapin::{BasicProperties, Channel};
 use qa_amqp::{Publisher, PublisherSettings, RabbitMq};
 use qa_resource_core::{Resource, Settings, Target};
 use qa_servers::{Server, System};
-use std::time::Instant;
+use rustix::time::{ClockId, clock_gettime};
+use std::time::{Duration, Instant};
 
 const QUEUE: &str = "bench";
-const MESSAGES: usize = 5_000;
-const ONE_BY_ONE: usize = 500;
+const MESSAGES: usize = 2_000;
+const ONE_BY_ONE: usize = 100;
 const WINDOW: usize = 512;
-const ROUNDS: usize = 31;
+const ROUNDS: usize = 201;
 
 /// The bytes of an order.
 const SIZE: usize = 457;
@@ -42,12 +46,12 @@ async fn side_by_side() {
     let settings = PublisherSettings { window: WINDOW, ..PublisherSettings::default() };
     let publisher = Publisher::new(&resource, settings);
 
-    let mut rates: [Vec<f64>; 4] = Default::default();
+    let mut turns: [Vec<Pace>; 4] = Default::default();
     for round in 0..=ROUNDS {
         // Who is first changes from round to round.
         for turn in if round % 2 == 0 { [0, 1, 2, 3] } else { [1, 0, 3, 2] } {
             channel.queue_purge(QUEUE.into(), QueuePurgeOptions::default()).await.unwrap();
-            let rate = match turn {
+            let pace = match turn {
                 0 => through_the_driver(&channel, MESSAGES, WINDOW).await,
                 1 => through_ours(&publisher, MESSAGES, WINDOW).await,
                 2 => through_the_driver(&channel, ONE_BY_ONE, 1).await,
@@ -55,16 +59,16 @@ async fn side_by_side() {
             };
             // The first round is to warm up.
             if round > 0 {
-                rates[turn].push(rate);
+                turns[turn].push(pace);
             }
         }
     }
-    let [bare, ours, bare_alone, ours_alone] = rates.map(median);
-    println!("persistent, confirmed, {SIZE} bytes, median of {ROUNDS} rounds, messages/s");
-    println!("  outstanding   bare driver   qa-amqp   ratio");
-    println!("  {WINDOW:>11}   {bare:>11.0}   {ours:>7.0}   {:.3}", ours / bare);
-    let ratio = ours_alone / bare_alone;
-    println!("  {:>11}   {bare_alone:>11.0}   {ours_alone:>7.0}   {ratio:.3}", 1);
+    let [bare, ours, bare_alone, ours_alone] = &turns;
+    println!("persistent, confirmed, {SIZE} bytes, median of {ROUNDS} rounds");
+    println!("               bare driver            qa-amqp                ratio of messages/s");
+    println!("  outstanding  messages/s  CPU each   messages/s  CPU each   median (quartiles)");
+    line(WINDOW, bare, ours);
+    line(1, bare_alone, ours_alone);
     resource.close(std::time::Duration::from_secs(10)).await;
     server.remove().await;
 }
@@ -79,8 +83,8 @@ async fn bare(resource: &Resource<RabbitMq>) -> Channel {
     channel
 }
 
-async fn through_the_driver(channel: &Channel, messages: usize, window: usize) -> f64 {
-    let began = Instant::now();
+async fn through_the_driver(channel: &Channel, messages: usize, window: usize) -> Pace {
+    let began = Began::now();
     let publish = |_| async move {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let properties = BasicProperties::default().with_delivery_mode(2);
@@ -90,24 +94,70 @@ async fn through_the_driver(channel: &Channel, messages: usize, window: usize) -
         assert!(sent.unwrap().await.unwrap().is_ack());
     };
     stream::iter(0..messages).map(publish).buffer_unordered(window).count().await;
-    rate(messages, began)
+    began.pace(messages)
 }
 
-async fn through_ours(publisher: &Publisher, messages: usize, window: usize) -> f64 {
-    let began = Instant::now();
+async fn through_ours(publisher: &Publisher, messages: usize, window: usize) -> Pace {
+    let began = Began::now();
     let publish = |_| async move {
         let sent = publisher.publish("", QUEUE, &[0; SIZE], BasicProperties::default()).await;
         let _ = sent.unwrap();
     };
     stream::iter(0..messages).map(publish).buffer_unordered(window).count().await;
-    rate(messages, began)
+    began.pace(messages)
 }
 
-fn rate(messages: usize, began: Instant) -> f64 {
-    f64::from(u32::try_from(messages).unwrap()) / began.elapsed().as_secs_f64()
+/// How fast it went.
+struct Pace {
+    /// Messages in a second.
+    rate: f64,
+    /// Seconds that this process computed for each message.
+    cpu: f64,
 }
 
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
+struct Began {
+    at: Instant,
+    cpu: Duration,
+}
+
+impl Began {
+    fn now() -> Self {
+        Self { at: Instant::now(), cpu: computed() }
+    }
+
+    fn pace(&self, messages: usize) -> Pace {
+        let (took, computed) = (self.at.elapsed(), computed() - self.cpu);
+        let messages = f64::from(u32::try_from(messages).unwrap());
+        Pace { rate: messages / took.as_secs_f64(), cpu: computed.as_secs_f64() / messages }
+    }
+}
+
+/// What the threads of this process have computed so far.
+fn computed() -> Duration {
+    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap()
+}
+
+fn line(outstanding: usize, bare: &[Pace], ours: &[Pace]) {
+    let middle = |of: &dyn Fn(&Pace) -> f64, paces: &[Pace]| part(paces.iter().map(of), 0.5);
+    let rate = |paces| middle(&|pace| pace.rate, paces);
+    let cpu = |paces| middle(&|pace| pace.cpu * 1e6, paces);
+    let ratios = || bare.iter().zip(ours).map(|(bare, ours)| ours.rate / bare.rate);
+    let [low, ratio, high] = [0.25, 0.5, 0.75].map(|share| part(ratios(), share));
+    println!(
+        "  {outstanding:>11}  {:>10.0}  {:>5.1} µs   {:>10.0}  {:>5.1} µs   {ratio:.3} ({low:.3} to {high:.3})",
+        rate(bare),
+        cpu(bare),
+        rate(ours),
+        cpu(ours),
+    );
+}
+
+/// The value that this share of all is below.
+fn part(values: impl Iterator<Item = f64>, share: f64) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let last = f64::from(u32::try_from(values.len() - 1).unwrap());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is an index")]
+    let at = (last * share).round() as usize;
+    values[at]
 }

@@ -3,25 +3,50 @@
 use super::message::Message;
 use super::news::{Bell, News};
 use super::outcome::PublishError;
+use super::settings::LONGEST;
 use super::settle::{Settling, Word};
 use super::window::Place;
 use crate::classify::is_ours;
 use lapin::options::BasicPublishOptions;
+use lapin::types::ShortString;
 use lapin::{Channel, ErrorKind};
 use std::future::poll_fn;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::ReusableBoxFuture;
+
+/// So long the keeper leaves it to the caller that was told to look: a caller may be busy, or not look
+/// at all. To wake both each time would cost a switch of threads.
+const STEP_IN: Duration = Duration::from_millis(5);
 
 /// What there is to say of a message.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Settled(Result<(), PublishError>),
-    /// The channel went before it was sent: another session may send it.
+    /// Confirmed under this id, or not.
+    Settled(Result<ShortString, PublishError>),
+    /// The channel went before it was sent.
     Unsent,
+    /// Nothing was known of it at its deadline. It is on its way all the same.
+    Late,
+}
+
+/// When a message was handed over, and until when its caller waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timing {
+    pub(super) sent: Instant,
+    pub(super) deadline: Instant,
+}
+
+impl Timing {
+    /// For a message that is handed over now.
+    pub(super) fn within(limit: Duration) -> Self {
+        let sent = Instant::now();
+        Self { sent, deadline: sent + limit }
+    }
 }
 
 /// The messages on their way on one channel.
@@ -37,8 +62,10 @@ struct State {
     slots: Vec<Slot>,
     free: Vec<usize>,
     under_way: usize,
+    /// When the keeper looks who is late; none of them is before.
+    alarm: Option<Instant>,
     /// Kept for its memory.
-    told: Vec<(usize, Instant)>,
+    told: Vec<usize>,
     said: Vec<usize>,
     /// Those of whose messages something is known, to be woken without the lock.
     woken: Vec<Waker>,
@@ -60,14 +87,24 @@ enum Content {
 }
 
 struct UnderWay {
-    message: Arc<Message>,
-    sent: Instant,
+    id: ShortString,
+    exchange: ShortString,
+    timing: Timing,
     /// Given back when it is settled.
     _place: Place,
-    /// Nobody will take the answer.
-    abandoned: bool,
+    caller: Caller,
     /// What is known of it since when, once that is so.
     said: Option<(Word, Instant)>,
+}
+
+/// What the caller of a message that is under way does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    Waits,
+    /// Is to be told that its time is over.
+    Late,
+    /// Will not take the answer.
+    Gone,
 }
 
 /// The answer to come of one message. When it is dropped, the message is on its way all the same.
@@ -76,6 +113,8 @@ pub(super) struct Ticket {
     bell: Arc<Bell>,
     /// `None` when the answer was given.
     slot: Option<usize>,
+    /// Whether it was asked for its answer before.
+    is_asked: bool,
 }
 
 impl InFlight {
@@ -93,6 +132,7 @@ impl InFlight {
             slots: Vec::new(),
             free: Vec::new(),
             under_way: 0,
+            alarm: None,
             told: Vec::new(),
             said: Vec::new(),
             woken: Vec::new(),
@@ -101,20 +141,29 @@ impl InFlight {
     }
 
     /// Hands a message to the driver, before this returns: the order of these calls is the order on
-    /// the wire. Gives the place back where nothing more is taken.
+    /// the wire. Gives them back where nothing more is taken.
     pub(super) fn submit(
         self: &Arc<Self>,
-        message: &Arc<Message>,
+        message: Box<Message>,
+        timing: Timing,
         place: Place,
-    ) -> Result<Ticket, Place> {
+    ) -> Result<Ticket, (Box<Message>, Place)> {
         let mut state = self.state();
-        if self.is_closed() {
-            return Err(place);
+        if self.is_closed() || !state.channel.status().connected() {
+            self.news.close();
+            return Err((message, place));
         }
-        let slot = state.occupy(message, place, &self.news);
-        state.poll(slot, Instant::now(), &self.news);
+        let slot = state.occupy(message, timing, place, &self.news);
+        state.poll(slot, timing.sent, &self.news);
         let bell = Arc::clone(&state.slots[slot].bell);
-        Ok(Ticket { in_flight: Arc::clone(self), bell, slot: Some(slot) })
+        let is_next = state.is_next(timing.deadline);
+        // From two on, one could wait for the other.
+        let is_second = state.under_way == 2;
+        drop(state);
+        if is_next || is_second {
+            self.news.wake_keeper();
+        }
+        Ok(Ticket { in_flight: Arc::clone(self), bell, slot: Some(slot), is_asked: false })
     }
 
     /// Takes nothing more. What is under way stays so until it is settled.
@@ -132,17 +181,33 @@ impl InFlight {
         self.news.wake_keeper();
     }
 
-    /// Settles what nobody else settles, until it is closed and nothing is under way.
+    /// Settles what nobody else settles and tells who is late, until it is closed and nothing is
+    /// under way.
     pub(super) async fn keep(&self) {
+        let _kept = Kept(self);
+        let mut alarm = pin!(sleep_until(Instant::now()));
         poll_fn(|context| {
             self.news.keep(context.waker());
-            let left = self.look(|state| {
+            let (left, next) = self.look(|state| {
                 if self.news.is_urgent() {
-                    state.settle_all(&self.news);
+                    state.settle_all();
                 }
-                state.under_way
+                let now = Instant::now();
+                state.tell_late(now);
+                (state.under_way, state.next_look(now))
             });
-            if self.is_closed() && left == 0 { Poll::Ready(()) } else { Poll::Pending }
+            if self.is_closed() && left == 0 {
+                return Poll::Ready(());
+            }
+            if let Some(next) = next {
+                if alarm.deadline() != next {
+                    alarm.as_mut().reset(next);
+                }
+                if alarm.as_mut().poll(context).is_ready() {
+                    context.waker().wake_by_ref();
+                }
+            }
+            Poll::Pending
         })
         .await;
     }
@@ -161,6 +226,17 @@ impl InFlight {
     }
 }
 
+/// Tells everybody that they are late once nobody keeps deadlines: with the keeper's runtime gone,
+/// they would wait for ever.
+struct Kept<'a>(&'a InFlight);
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        self.0.look(|state| state.tell_late(Instant::now() + LONGEST));
+    }
+}
+
 /// Wakes those of whose messages something is known.
 fn wake(mut state: MutexGuard<'_, State>) {
     let woken = mem::take(&mut state.woken);
@@ -170,18 +246,24 @@ fn wake(mut state: MutexGuard<'_, State>) {
 
 impl State {
     /// Gives the message a slot.
-    fn occupy(&mut self, message: &Arc<Message>, place: Place, news: &Arc<News>) -> usize {
-        let sent = Instant::now();
-        let sending = send(Arc::clone(&self.channel), Arc::clone(message), self.options);
-        let message = Arc::clone(message);
+    fn occupy(
+        &mut self,
+        message: Box<Message>,
+        timing: Timing,
+        place: Place,
+        news: &Arc<News>,
+    ) -> usize {
+        let (id, exchange) = (message.id(), message.exchange.clone());
+        let sending = send(Arc::clone(&self.channel), message, self.options);
         let content = Content::UnderWay(UnderWay {
-            message,
-            sent,
+            id,
+            exchange,
+            timing,
             _place: place,
-            abandoned: false,
+            caller: Caller::Waits,
             said: None,
         });
-        self.set_under_way(self.under_way + 1, news);
+        self.under_way += 1;
         if let Some(free) = self.free.pop() {
             let slot = &mut self.slots[free];
             slot.sending.set(sending);
@@ -195,9 +277,43 @@ impl State {
         self.slots.len() - 1
     }
 
-    fn set_under_way(&mut self, under_way: usize, news: &News) {
-        self.under_way = under_way;
-        news.set_under_way(under_way);
+    /// Whether the keeper has to be told of a deadline: the others are later, as long as all have the
+    /// same limit.
+    fn is_next(&mut self, deadline: Instant) -> bool {
+        let is_next = self.alarm.is_none_or(|alarm| deadline < alarm);
+        if is_next {
+            self.alarm = Some(deadline);
+        }
+        is_next
+    }
+
+    /// When the keeper looks next: at the next deadline, or soon where somebody could wait for what
+    /// another was told to look at.
+    fn next_look(&self, now: Instant) -> Option<Instant> {
+        if self.under_way < 2 {
+            return self.alarm;
+        }
+        let soon = now + STEP_IN;
+        Some(self.alarm.map_or(soon, |alarm| alarm.min(soon)))
+    }
+
+    /// Has those woken whose deadline is over, and sets the alarm for the others.
+    fn tell_late(&mut self, now: Instant) {
+        if self.alarm.is_none_or(|alarm| alarm > now) {
+            return;
+        }
+        self.alarm = None;
+        for Slot { bell, content, .. } in &mut self.slots {
+            let Content::UnderWay(it @ UnderWay { caller: Caller::Waits, .. }) = content else {
+                continue;
+            };
+            if it.timing.deadline <= now {
+                it.caller = Caller::Late;
+                self.woken.extend(bell.reset());
+            } else if self.alarm.is_none_or(|alarm| it.timing.deadline < alarm) {
+                self.alarm = Some(it.timing.deadline);
+            }
+        }
     }
 
     /// Asks all that there is news of, and wakes whose it is; they settle it themselves, so that the
@@ -216,8 +332,8 @@ impl State {
             whole = said.len() == before;
         }
         for slot in said.drain(..) {
-            if matches!(&self.slots[slot].content, Content::UnderWay(it) if it.abandoned) {
-                self.settle(slot, news);
+            if self.slots[slot].is_left() {
+                self.settle(slot);
                 self.leave(slot);
             } else {
                 self.woken.extend(self.slots[slot].bell.reset());
@@ -229,9 +345,9 @@ impl State {
     /// Asks those that there is news of; those of which something is known are added to `said`.
     fn poll_told(&mut self, news: &News, said: &mut Vec<usize>) {
         let mut told = mem::take(&mut self.told);
-        news.take(&mut told);
-        for (slot, at) in told.drain(..) {
-            if self.poll(slot, at, news) {
+        let since = news.take(&mut told);
+        for slot in told.drain(..) {
+            if self.poll(slot, since, news) {
                 said.push(slot);
             }
         }
@@ -257,31 +373,41 @@ impl State {
         true
     }
 
-    /// The answer of a message, once something is known of it; its slot is free then.
-    fn take(&mut self, slot: usize, news: &News) -> Option<Answer> {
-        self.settle(slot, news);
-        let Content::Settled(answer) = &mut self.slots[slot].content else { return None };
-        let answer = answer.take();
-        self.leave(slot);
-        answer
+    /// The answer of a message, once something is known of it or its time is over. The caller has
+    /// left its slot then.
+    fn take(&mut self, slot: usize) -> Option<Answer> {
+        self.settle(slot);
+        match &mut self.slots[slot].content {
+            Content::Settled(answer) => {
+                let answer = answer.take();
+                self.leave(slot);
+                answer
+            }
+            Content::UnderWay(it) if it.caller == Caller::Late => {
+                it.caller = Caller::Gone;
+                Some(Answer::Late)
+            }
+            Content::UnderWay(_) | Content::Vacant => None,
+        }
     }
 
     /// Settles everything of which something is known.
-    fn settle_all(&mut self, news: &News) {
+    fn settle_all(&mut self) {
         for slot in 0..self.slots.len() {
-            self.settle(slot, news);
+            self.settle(slot);
         }
     }
 
     /// Settles a message of which something is known: it gives up its place.
-    fn settle(&mut self, slot: usize, news: &News) {
+    fn settle(&mut self, slot: usize) {
         let content = &mut self.slots[slot].content;
         let Content::UnderWay(under_way) = content else { return };
         let Some((word, at)) = under_way.said.take() else { return };
-        let took = at.saturating_duration_since(under_way.sent);
-        let answer = self.settling.answer(&under_way.message, word, took);
+        let took = at.saturating_duration_since(under_way.timing.sent);
+        let (id, exchange) = (mem::take(&mut under_way.id), &under_way.exchange);
+        let answer = self.settling.answer(id, exchange, word, took);
         *content = Content::Settled(Some(answer));
-        self.set_under_way(self.under_way - 1, news);
+        self.under_way -= 1;
     }
 
     /// Frees a slot that nobody is to be woken for any more.
@@ -291,18 +417,35 @@ impl State {
     }
 }
 
+impl Slot {
+    /// Whether it holds a message that nobody waits for.
+    fn is_left(&self) -> bool {
+        matches!(&self.content, Content::UnderWay(it) if it.caller == Caller::Gone)
+    }
+}
+
 impl Future for Ticket {
     type Output = Answer;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
         let Some(slot) = self.slot else { return Poll::Pending };
-        let news = &self.in_flight.news;
-        let mut answer = self.in_flight.state().take(slot, news);
+        // When it is first asked it has just been sent.
+        let mut answer = None;
+        if self.is_asked {
+            answer = self.in_flight.state().take(slot);
+        }
         if answer.is_none() {
             self.bell.register(context.waker());
-            answer = self.in_flight.look(|state| state.take(slot, news));
+            answer = self.in_flight.look(|state| state.take(slot));
         }
-        let Some(answer) = answer else { return Poll::Pending };
+        let Some(answer) = answer else {
+            self.is_asked = true;
+            return Poll::Pending;
+        };
+        if matches!(answer, Answer::Late) {
+            // It may have been the one who was to look.
+            self.in_flight.hurry();
+        }
         self.slot = None;
         Poll::Ready(answer)
     }
@@ -313,9 +456,9 @@ impl Drop for Ticket {
         let Some(slot) = self.slot else { return };
         let caller = self.bell.reset();
         let mut state = self.in_flight.state();
-        state.settle(slot, &self.in_flight.news);
+        state.settle(slot);
         match &mut state.slots[slot].content {
-            Content::UnderWay(under_way) => under_way.abandoned = true,
+            Content::UnderWay(under_way) => under_way.caller = Caller::Gone,
             Content::Settled(_) | Content::Vacant => state.leave(slot),
         }
         drop(state);
@@ -325,16 +468,10 @@ impl Drop for Ticket {
     }
 }
 
-async fn send(channel: Arc<Channel>, message: Arc<Message>, options: BasicPublishOptions) -> Word {
-    let published = channel
-        .basic_publish(
-            message.exchange.clone(),
-            message.routing_key.clone(),
-            options,
-            &message.payload,
-            message.properties.clone(),
-        )
-        .await;
+async fn send(channel: Arc<Channel>, message: Box<Message>, options: BasicPublishOptions) -> Word {
+    let Message { exchange, routing_key, properties, payload } = *message;
+    let published =
+        channel.basic_publish(exchange, routing_key, options, &payload, properties).await;
     match published {
         Ok(confirm) => confirm.await.map_or_else(unconfirmed, Word::from),
         Err(error) if is_unsent(&error) => Word::Unsent,

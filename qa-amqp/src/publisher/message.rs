@@ -4,6 +4,7 @@ use crate::Error;
 use crate::error::name;
 use lapin::BasicProperties;
 use lapin::types::ShortString;
+use std::fmt::Write;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,8 +48,8 @@ pub(super) fn with_content_type(properties: BasicProperties, kind: &str) -> Basi
     properties.with_content_type(kind.into())
 }
 
-/// What is published, whole and owned, so that it can be sent again under the same id.
-#[derive(Debug)]
+/// What is published, whole and owned, with its id.
+#[derive(Clone, Debug)]
 pub(super) struct Message {
     pub(super) exchange: ShortString,
     pub(super) routing_key: ShortString,
@@ -79,8 +80,8 @@ impl Message {
     }
 
     /// What consumers, and the broker's returns, tell it from others by.
-    pub(super) fn id(&self) -> &str {
-        self.properties.message_id().as_ref().map_or("", ShortString::as_str)
+    pub(super) fn id(&self) -> ShortString {
+        self.properties.message_id().clone().unwrap_or_default()
     }
 }
 
@@ -88,7 +89,11 @@ impl Message {
 fn next_id() -> ShortString {
     static PROCESS: LazyLock<String> = LazyLock::new(|| format!("{:016x}-", fastrand::u64(..)));
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!("{}{:x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed)).into()
+    let mut id = String::with_capacity(PROCESS.len() + 16);
+    id.push_str(&PROCESS);
+    // Writing to a string can't fail.
+    let _ = write!(id, "{:x}", COUNT.fetch_add(1, Ordering::Relaxed));
+    id.into()
 }
 
 #[cfg(test)]
@@ -104,9 +109,9 @@ mod tests {
         let (one, two) =
             (message(BasicProperties::default(), true), message(BasicProperties::default(), true));
         assert_ne!(one.id(), two.id());
-        assert!(!one.id().is_empty());
+        assert!(!one.id().as_str().is_empty());
         let given = message(BasicProperties::default().with_message_id("mine".into()), true);
-        assert_eq!(given.id(), "mine");
+        assert_eq!(given.id().as_str(), "mine");
     }
 
     #[test]

@@ -19,11 +19,13 @@ pub use settings::PublisherSettings;
 
 use crate::{RabbitMq, spans};
 use futures_util::{StreamExt, stream};
+use in_flight::Timing;
 use lapin::BasicProperties;
 use message::Message;
 use qa_resource_core::{Attachment, Group};
 use serde::Serialize;
-use shared::{LONGEST, Shared};
+use settings::LONGEST;
+use shared::Shared;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,9 +81,9 @@ impl Publisher {
         async move {
             let mut message = message?;
             let span = self.span(&mut message);
-            let deadline = Instant::now() + self.0.settings.limit;
-            self.0.publish(&message, deadline).instrument(span).await?;
-            Ok(Confirmed { message_id: message.id().to_owned(), attempts: 1 })
+            let timing = Timing::within(self.0.settings.limit);
+            let id = self.0.publish(message, timing).instrument(span).await?;
+            Ok(Confirmed { message_id: id.into(), attempts: 1 })
         }
     }
 
@@ -107,8 +109,8 @@ impl Publisher {
         let mut message = self.message(exchange, routing_key, payload, properties)?;
         let span = self.span(&mut message);
         let deadline = Instant::now() + LONGEST.min(limit);
-        let attempts = self.0.publish_until(&message, deadline).instrument(span).await?;
-        Ok(Confirmed { message_id: message.id().to_owned(), attempts })
+        let (id, attempts) = self.0.publish_until(&message, deadline).instrument(span).await?;
+        Ok(Confirmed { message_id: id.into(), attempts })
     }
 
     /// Publishes many messages, as many at once as the window has room for, and gives how each ended,
@@ -177,8 +179,8 @@ impl Publisher {
     ) -> Result<(), PublishError> {
         let mut message = self.message(exchange, routing_key, payload, properties)?;
         let span = self.span(&mut message);
-        let deadline = Instant::now() + self.0.settings.limit;
-        unconstrained(self.0.hand_over(&message, deadline)).instrument(span).await.map(drop)
+        let timing = Timing::within(self.0.settings.limit);
+        unconstrained(self.0.hand_over(message, timing)).instrument(span).await.map(drop)
     }
 
     /// Messages that are on their way: sent, and not settled yet. One whose future is kept and not
@@ -195,19 +197,17 @@ impl Publisher {
         routing_key: &str,
         payload: &[u8],
         properties: BasicProperties,
-    ) -> Result<Arc<Message>, PublishError> {
+    ) -> Result<Box<Message>, PublishError> {
         let persistent = self.0.settings.persistent;
         Message::new(exchange, routing_key, payload, properties, persistent)
-            .map(Arc::new)
+            .map(Box::new)
             .map_err(|error| PublishError::NotSent(self.0.error("publishing", error)))
     }
 
-    /// The span around sending a message that nobody else has yet: a child of where this is called,
-    /// which is where the publish is first polled.
-    fn span(&self, message: &mut Arc<Message>) -> Span {
-        let Some(Message { exchange, routing_key, properties, .. }) = Arc::get_mut(message) else {
-            unreachable!("it was made for this publish");
-        };
+    /// The span around sending a message: a child of where this is called, which is where the publish
+    /// is first polled.
+    fn span(&self, message: &mut Message) -> Span {
+        let Message { exchange, routing_key, properties, .. } = message;
         spans::publish(self.0.group.name(), (exchange.as_str(), routing_key.as_str()), properties)
     }
 }

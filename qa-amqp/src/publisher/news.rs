@@ -3,39 +3,47 @@
 use futures_util::task::AtomicWaker;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
-use std::time::Instant;
+use tokio::time::Instant;
 
-/// The slots of messages that there is news of, and since when. Who looks first looks at all.
+/// The slots of messages that there is news of. Who looks first looks at all.
 ///
 /// The first message that there is news of has its caller woken, who looks at all that has come since:
 /// that spares most messages a task to go through. A caller may not look soon, or not at all. So the
-/// keeper, a task, is woken as well where somebody else could wait for that: others are under way, or
-/// somebody waits for room.
+/// keeper, a task, is woken as well where somebody waits for room, and else looks by itself every few
+/// milliseconds while several are under way.
 pub(super) struct News {
-    slots: Mutex<Vec<(usize, Instant)>>,
-    under_way: AtomicUsize,
+    untaken: Mutex<Untaken>,
     keeper: AtomicWaker,
     /// How many wait for others' messages to be settled.
     waiting: Arc<AtomicUsize>,
     closed: AtomicBool,
 }
 
+#[derive(Default)]
+struct Untaken {
+    slots: Vec<usize>,
+    /// Since when there are any.
+    since: Option<Instant>,
+}
+
 impl News {
     pub(super) fn new(waiting: Arc<AtomicUsize>) -> Self {
         Self {
-            slots: Mutex::default(),
-            under_way: AtomicUsize::new(0),
+            untaken: Mutex::default(),
             keeper: AtomicWaker::new(),
             waiting,
             closed: AtomicBool::new(false),
         }
     }
 
-    /// All that there is, into `taken`, which is to be empty.
-    pub(super) fn take(&self, taken: &mut Vec<(usize, Instant)>) {
-        mem::swap(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner), taken);
+    /// All that there is, into `taken`, which is to be empty, and since when. The clock is read once
+    /// for all of them: they come together, and somebody was told to look with the first.
+    pub(super) fn take(&self, taken: &mut Vec<usize>) -> Instant {
+        let mut untaken = self.untaken();
+        mem::swap(&mut untaken.slots, taken);
+        untaken.since.take().unwrap_or_else(Instant::now)
     }
 
     /// Whom to wake as the keeper. It has to look after this: what came before is not told again.
@@ -57,20 +65,19 @@ impl News {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// How many messages are under way.
-    pub(super) fn set_under_way(&self, under_way: usize) {
-        self.under_way.store(under_way, Ordering::Relaxed);
-    }
-
     /// Adds a slot; whether there was none.
     fn add(&self, slot: usize) -> bool {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.push((slot, Instant::now()));
-        slots.len() == 1
+        let mut untaken = self.untaken();
+        untaken.slots.push(slot);
+        let is_first = untaken.since.is_none();
+        if is_first {
+            untaken.since = Some(Instant::now());
+        }
+        is_first
     }
 
-    fn concerns_others(&self) -> bool {
-        self.under_way.load(Ordering::Relaxed) > 1
+    fn untaken(&self) -> MutexGuard<'_, Untaken> {
+        self.untaken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the keeper is to settle what others could settle.
@@ -118,7 +125,7 @@ impl Wake for Bell {
                 None => self.news.wake_keeper(),
             }
         }
-        if is_first && self.news.concerns_others() || self.news.is_urgent() {
+        if self.news.is_urgent() {
             self.news.wake_keeper();
         }
     }
@@ -148,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_wakes_its_caller_and_the_keeper_where_others_could_wait_for_it() {
+    fn the_first_wakes_its_caller_and_any_wakes_the_keeper_where_somebody_waits() {
         let waiting = Arc::new(AtomicUsize::new(0));
         let news = Arc::new(News::new(Arc::clone(&waiting)));
         let bell = Arc::new(Bell::new(7, Arc::clone(&news)));
@@ -163,22 +170,17 @@ mod tests {
         };
         let taken = || {
             let mut taken = Vec::new();
-            news.take(&mut taken);
+            let _since = news.take(&mut taken);
             taken.len()
         };
         ready();
-        assert_eq!(ring(), (1, 0), "it is alone");
-        assert_eq!(taken(), 1);
-        news.set_under_way(2);
-        ready();
-        assert_eq!(ring(), (1, 1), "others are under way");
+        assert_eq!(ring(), (1, 0), "it is the first");
         ready();
         assert_eq!(ring(), (0, 0), "somebody was told to look");
         waiting.store(1, Ordering::SeqCst);
         assert_eq!(ring(), (0, 1), "somebody waits");
         waiting.store(0, Ordering::SeqCst);
         assert_eq!(taken(), 3);
-        news.set_under_way(1);
         ready();
         drop(bell.reset());
         assert_eq!(ring(), (0, 1), "there is no caller");

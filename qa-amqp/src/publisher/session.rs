@@ -1,6 +1,6 @@
 //! One channel in confirm mode, and the task that keeps it.
 
-use super::in_flight::{InFlight, Ticket};
+use super::in_flight::{InFlight, Ticket, Timing};
 use super::message::Message;
 use super::news::News;
 use super::settle::Settling;
@@ -34,8 +34,13 @@ impl Drop for Open {
 
 impl Session {
     /// See [`InFlight::submit`].
-    pub(super) fn submit(&self, message: &Arc<Message>, place: Place) -> Result<Ticket, Place> {
-        self.open.0.submit(message, place)
+    pub(super) fn submit(
+        &self,
+        message: Box<Message>,
+        timing: Timing,
+        place: Place,
+    ) -> Result<Ticket, (Box<Message>, Place)> {
+        self.open.0.submit(message, timing, place)
     }
 
     pub(super) fn is_closed(&self) -> bool {

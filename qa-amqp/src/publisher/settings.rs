@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Longer limits count as this: a year, so that adding to them can't overflow.
+pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// How a [`Publisher`](crate::Publisher) works. Set what you want and take the rest from
 /// [`PublisherSettings::default`].
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,13 +1,13 @@
 //! How each message ended, from what the driver says of all of them.
 
 use super::in_flight::Answer;
-use super::message::Message;
 use super::outcome::PublishError;
 use super::returns::Returns;
 use crate::metrics::{PublishMeter, Unconfirmed};
 use crate::{Error, RabbitMq};
 use futures_util::FutureExt;
 use lapin::message::BasicReturnMessage;
+use lapin::types::ShortString;
 use lapin::{Channel, Confirmation, ErrorKind};
 use qa_resource_core::{Backend, Class, Outcome};
 use std::time::Duration;
@@ -65,14 +65,20 @@ impl Settling {
     }
 
     /// What to say of a message, once everything that is known by then is noted.
-    pub(super) fn answer(&mut self, message: &Message, word: Word, took: Duration) -> Answer {
-        let returned = self.returns.take(message.id());
+    pub(super) fn answer(
+        &mut self,
+        id: ShortString,
+        exchange: &ShortString,
+        word: Word,
+        took: Duration,
+    ) -> Answer {
+        let returned = self.returns.take(id.as_str());
         let settled = match (word, returned) {
             (Word::Unsent, _) => return Answer::Unsent,
             (_, Some((code, text))) => Err(PublishError::Returned { code, text }),
             (Word::Nack | Word::WithReturn(false, _), None) => Err(PublishError::Nacked),
-            (Word::Ack | Word::WithReturn(true, _), None) => Ok(()),
-            (Word::Unconfirmed(error), None) => Err(self.unknown(message, *error)),
+            (Word::Ack | Word::WithReturn(true, _), None) => Ok(id),
+            (Word::Unconfirmed(error), None) => Err(self.unknown(exchange, *error)),
         };
         let failed = settled.as_ref().err().map(|error| match error {
             PublishError::Returned { .. } => Unconfirmed::Returned,
@@ -85,10 +91,10 @@ impl Settling {
 
     /// A channel ends for all that is on its way when it is refused for one message. That one is
     /// told by its exchange, which the refusal names; the others had bad luck and may try again.
-    fn unknown(&self, message: &Message, error: lapin::Error) -> PublishError {
+    fn unknown(&self, exchange: &ShortString, error: lapin::Error) -> PublishError {
         let culprit = match error.kind() {
             ErrorKind::ProtocolError(refusal) => {
-                refusal.get_message().as_str().contains(&format!("exchange '{}'", message.exchange))
+                refusal.get_message().as_str().contains(&format!("exchange '{exchange}'"))
             }
             _ => false,
         };
@@ -100,7 +106,7 @@ impl Settling {
             qa_resource_core::ErrorKind::Connect
         };
         let class = Class { kind, outcome: Outcome::Unknown };
-        let doing = format!("publishing to exchange `{}`", message.exchange);
+        let doing = format!("publishing to exchange `{exchange}`");
         let resource = self.resource.as_str();
         PublishError::Unknown(qa_resource_core::Error::from_driver(class, resource, doing, error))
     }

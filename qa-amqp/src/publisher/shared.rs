@@ -1,22 +1,20 @@
 //! What a publisher's clones share: the window, and the session that is current.
 
-use super::in_flight::{Answer, Ticket};
+use super::in_flight::{Answer, Ticket, Timing};
 use super::line::{Line, Turn};
 use super::message::Message;
 use super::outcome::PublishError;
 use super::session::{self, Session};
-use super::settings::PublisherSettings;
+use super::settings::{LONGEST, PublisherSettings};
 use super::window::Window;
 use crate::{Error, RabbitMq};
+use lapin::types::ShortString;
 use qa_resource_core::{Backend, Backoff, ErrorKind, Group, Outcome};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::task::TaskTracker;
-
-/// Longer limits count as this: a year, so that adding to them can't overflow.
-pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub(super) struct Shared {
     pub(super) group: Group<RabbitMq>,
@@ -44,50 +42,52 @@ impl Shared {
         self.window.taken()
     }
 
-    /// One message, once, by `deadline`. Sent again only if it certainly never left.
+    /// One message, once, by its deadline. Gives its id.
     pub(super) async fn publish(
         &self,
-        message: &Arc<Message>,
-        deadline: Instant,
-    ) -> Result<(), PublishError> {
-        loop {
-            // Exempt from tokio's budget, which would let some of many joined publishes overtake
-            // others here.
-            let answer = unconstrained(self.hand_over(message, deadline)).await?;
-            match timeout_at(deadline, answer).await {
-                Ok(Answer::Settled(settled)) => return settled,
-                Ok(Answer::Unsent) => {}
-                Err(_) => return Err(self.unknown("no confirm came in time")),
-            }
+        message: Box<Message>,
+        timing: Timing,
+    ) -> Result<ShortString, PublishError> {
+        // Exempt from tokio's budget, which would let some of many joined publishes overtake others
+        // here.
+        let answer = unconstrained(self.hand_over(message, timing)).await?;
+        match answer.await {
+            Answer::Settled(settled) => settled,
+            Answer::Unsent => Err(self.not_sent(ErrorKind::Connect, "its channel was closed")),
+            Answer::Late => Err(self.unknown("no confirm came in time")),
         }
     }
 
     /// Gives the message a place in the window and hands it to a live session.
     pub(super) async fn hand_over(
         &self,
-        message: &Arc<Message>,
-        deadline: Instant,
+        message: Box<Message>,
+        timing: Timing,
     ) -> Result<Ticket, PublishError> {
-        match self.hand_over_now(message) {
-            Some(ticket) => Ok(ticket),
+        match self.hand_over_now(message, timing) {
+            Ok(ticket) => Ok(ticket),
             // Boxed: nearly every message goes without, and its future is a fraction of this one.
-            None => Box::pin(self.hand_over_later(message, deadline)).await,
+            Err(message) => Box::pin(self.hand_over_later(message, timing.deadline)).await,
         }
     }
 
     /// Where nothing has to be waited for, and nobody else waits.
-    fn hand_over_now(&self, message: &Arc<Message>) -> Option<Ticket> {
+    fn hand_over_now(&self, message: Box<Message>, timing: Timing) -> Result<Ticket, Box<Message>> {
         if !self.line.is_empty() {
-            return None;
+            return Err(message);
         }
-        let session = self.live().filter(|session| !session.client.is_blocked())?;
-        let place = self.window.try_enter(message.payload.len())?;
-        session.submit(message, place).ok()
+        let Some(session) = self.live().filter(|session| !session.client.is_blocked()) else {
+            return Err(message);
+        };
+        let Some(place) = self.window.try_enter(message.payload.len()) else {
+            return Err(message);
+        };
+        session.submit(message, timing, place).map_err(|(message, _place)| message)
     }
 
     async fn hand_over_later(
         &self,
-        message: &Arc<Message>,
+        mut message: Box<Message>,
         deadline: Instant,
     ) -> Result<Ticket, PublishError> {
         let room = self.window.enter(message.payload.len(), || self.hurry());
@@ -104,9 +104,9 @@ impl Shared {
             if timeout_at(deadline, session.client.unblocked()).await.is_err() {
                 return Err(self.held_up());
             }
-            match session.submit(message, place) {
+            match session.submit(message, Timing { sent: Instant::now(), deadline }, place) {
                 Ok(ticket) => return Ok(ticket),
-                Err(back) => place = back,
+                Err(back) => (message, place) = back,
             }
         }
     }
@@ -148,19 +148,21 @@ impl Shared {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// One message until it is confirmed; gives the number of attempts.
+    /// One message until it is confirmed; gives its id and the number of attempts.
     pub(super) async fn publish_until(
         &self,
-        message: &Arc<Message>,
+        message: &Message,
         deadline: Instant,
-    ) -> Result<u32, PublishError> {
+    ) -> Result<(ShortString, u32), PublishError> {
         let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
         let (mut delay, mut attempts, mut unknown) = (None, 0, None);
         loop {
             attempts += 1;
-            let limit = deadline.min(Instant::now() + self.settings.limit);
-            let Err(error) = self.publish(message, limit).await else {
-                return Ok(attempts);
+            let Timing { sent, deadline: limit } = Timing::within(self.settings.limit);
+            let timing = Timing { sent, deadline: deadline.min(limit) };
+            let error = match self.publish(Box::new(message.clone()), timing).await {
+                Ok(id) => return Ok((id, attempts)),
+                Err(error) => error,
             };
             let pause = *delay.insert(backoff.next(delay, fastrand::f64()));
             let is_last = !error.is_transient() || Instant::now() + pause >= deadline;

@@ -4,12 +4,14 @@ use crate::support::{
     PATIENCE, backend, close, no_properties, number, patient, publish_numbers, publisher, shared,
     vhost, with_bars,
 };
+use futures_util::future::join_all;
+use futures_util::poll;
 use qa_amqp::{
     Consumer, ConsumerSettings, Delivery, Exchange, ExchangePublisher, PublishError, Publisher,
     PublisherSettings, Queue, Subscriber, Topology,
 };
 use qa_resource_core::{Backend, Health, Outcome, Resource, Settings, State};
-use qa_servers::proxy::FaultProxy;
+use qa_servers::proxy::{FaultProxy, Faults};
 use qa_servers::testing::eventually;
 use qa_servers::{Server, System};
 use std::collections::BTreeSet;
@@ -38,7 +40,7 @@ async fn a_kill_in_the_middle_loses_nothing_that_was_confirmed() {
             publisher.publish_until_confirmed("", "bars", &payload, no_properties(), limit).await
         }
     };
-    let publishing = tokio::spawn(futures_util::future::join_all((0..2_000).map(publish)));
+    let publishing = tokio::spawn(join_all((0..2_000).map(publish)));
     eventually("it is in the middle", PATIENCE, async || seen.lock().unwrap().len() > 100).await;
     server.kill().await.unwrap();
     server.start_again().await.unwrap();
@@ -146,6 +148,66 @@ async fn a_frozen_broker_hangs_nobody_and_is_used_again_when_it_thaws() {
     let begun = Instant::now();
     let report = resource.close(Duration::from_secs(4)).await;
     assert!(begun.elapsed() < Duration::from_secs(6), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_publish_ends_in_its_own_time_while_the_broker_is_silent() {
+    let server = shared().await;
+    let proxy = FaultProxy::open(server.port()).await;
+    let resource = with_bars(&proxy.url(&vhost("silent").await)).await;
+    let limit = Duration::from_secs(2);
+    let publisher =
+        Publisher::new(&resource, PublisherSettings { limit, ..PublisherSettings::default() });
+    publish_numbers(&publisher, 0..1).await;
+    proxy.set(Faults::silent());
+
+    let begun = Instant::now();
+    let many = join_all((0..100).map(|_| async {
+        let error = publisher.publish("", "bars", b"lost?", no_properties()).await.unwrap_err();
+        (begun.elapsed(), error)
+    }));
+    // Its time is over first, although it came last.
+    let brief = Duration::from_millis(300);
+    let last = async {
+        let publish =
+            publisher.publish_until_confirmed("", "bars", b"lost?", no_properties(), brief);
+        let error = publish.await.unwrap_err();
+        (begun.elapsed(), error)
+    };
+    let (many, last) = tokio::join!(many, last);
+    for ((took, error), limit) in many.into_iter().map(|one| (one, limit)).chain([(last, brief)]) {
+        assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+        assert!(took >= limit && took < limit + Duration::from_secs(1), "{took:?} of {limit:?}");
+    }
+    proxy.heal();
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_ever_once_the_runtime_that_keeps_a_channel_is_gone() {
+    let server = shared().await;
+    let proxy = FaultProxy::open(server.port()).await;
+    let resource = with_bars(&proxy.url(&vhost("gone").await)).await;
+    let limit = Duration::from_secs(3600);
+    let publisher =
+        Publisher::new(&resource, PublisherSettings { limit, ..PublisherSettings::default() });
+    let other = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let first = publisher.clone();
+    other.spawn(async move { publish_numbers(&first, 0..1).await }).await.unwrap();
+
+    proxy.set(Faults::silent());
+    let mut publish = Box::pin(publisher.publish("", "bars", b"lost?", no_properties()));
+    assert!(poll!(&mut publish).is_pending());
+    other.shutdown_background();
+    // Sooner than the silence is noticed, which would end it too.
+    let error = timeout(Duration::from_secs(2), publish).await.unwrap().unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+
+    // The next one has a channel that is kept elsewhere.
+    proxy.heal();
+    let again = publisher.publish_until_confirmed("", "bars", b"again", no_properties(), PATIENCE);
+    let _ = again.await.unwrap();
+    close(resource).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
