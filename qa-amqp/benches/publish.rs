@@ -126,7 +126,7 @@ impl Began {
     }
 
     fn pace(&self, messages: usize) -> Pace {
-        let (took, computed) = (self.at.elapsed(), computed() - self.cpu);
+        let (took, computed) = (self.at.elapsed(), computed().saturating_sub(self.cpu));
         let messages = f64::from(u32::try_from(messages).unwrap());
         Pace { rate: messages / took.as_secs_f64(), cpu: computed.as_secs_f64() / messages }
     }

@@ -11,6 +11,7 @@ mod session;
 mod settings;
 mod settle;
 mod shared;
+mod slots;
 mod window;
 
 pub use message::Publishing;
@@ -19,13 +20,13 @@ pub use settings::PublisherSettings;
 
 use crate::{RabbitMq, spans};
 use futures_util::{StreamExt, stream};
-use in_flight::Timing;
 use lapin::BasicProperties;
 use message::Message;
 use qa_resource_core::{Attachment, Group};
 use serde::Serialize;
 use settings::LONGEST;
 use shared::Shared;
+use slots::Timing;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! One channel in confirm mode, and the task that keeps it.
 
-use super::in_flight::{InFlight, Ticket, Timing};
+use super::in_flight::{InFlight, Ticket};
 use super::message::Message;
 use super::news::News;
 use super::settle::Settling;
+use super::slots::Timing;
 use super::window::Place;
 use crate::client::ANSWER_LIMIT;
 use crate::error::{self, bounded};

@@ -1,8 +1,8 @@
 //! How each message ended, from what the driver says of all of them.
 
-use super::in_flight::Answer;
 use super::outcome::PublishError;
 use super::returns::Returns;
+use super::slots::Answer;
 use crate::metrics::{PublishMeter, Unconfirmed};
 use crate::{Error, RabbitMq};
 use futures_util::FutureExt;

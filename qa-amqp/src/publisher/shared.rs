@@ -1,11 +1,12 @@
 //! What a publisher's clones share: the window, and the session that is current.
 
-use super::in_flight::{Answer, Ticket, Timing};
+use super::in_flight::Ticket;
 use super::line::{Line, Turn};
 use super::message::Message;
 use super::outcome::PublishError;
 use super::session::{self, Session};
 use super::settings::{LONGEST, PublisherSettings};
+use super::slots::{Answer, Timing};
 use super::window::Window;
 use crate::{Error, RabbitMq};
 use lapin::types::ShortString;

@@ -1,0 +1,344 @@
+//! Room for each message that is on its way on one channel, from the driver's future to the answer.
+
+use super::message::Message;
+use super::news::{Bell, News};
+use super::outcome::PublishError;
+use super::settle::{Settling, Word};
+use super::window::Place;
+use crate::classify::is_ours;
+use lapin::options::BasicPublishOptions;
+use lapin::types::ShortString;
+use lapin::{Channel, ErrorKind};
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::ReusableBoxFuture;
+
+/// So long the keeper leaves it to the caller that was told to look: a caller may be busy, or not look
+/// at all. To wake both each time would cost a switch of threads.
+const STEP_IN: Duration = Duration::from_millis(5);
+
+/// What there is to say of a message.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Confirmed under this id, or not.
+    Settled(Result<ShortString, PublishError>),
+    /// The channel went before it was sent.
+    Unsent,
+    /// Nothing was known of it at its deadline. It is on its way all the same.
+    Late,
+}
+
+/// When a message was handed over, and until when its caller waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timing {
+    pub(super) sent: Instant,
+    pub(super) deadline: Instant,
+}
+
+impl Timing {
+    /// For a message that is handed over now.
+    pub(super) fn within(limit: Duration) -> Self {
+        let sent = Instant::now();
+        Self { sent, deadline: sent + limit }
+    }
+}
+
+/// The messages on their way on one channel, each in a slot.
+pub(super) struct Slots {
+    channel: Arc<Channel>,
+    options: BasicPublishOptions,
+    settling: Settling,
+    all: Vec<Slot>,
+    free: Vec<usize>,
+    under_way: usize,
+    /// When the keeper looks who is late; none of them is before.
+    alarm: Option<Instant>,
+    /// Kept for its memory.
+    told: Vec<usize>,
+    said: Vec<usize>,
+    /// Those of whose messages something is known, to be woken without the lock.
+    woken: Vec<Waker>,
+}
+
+/// Room for one message, used for one after the other with what it has of memory.
+struct Slot {
+    bell: Arc<Bell>,
+    waker: Waker,
+    sending: ReusableBoxFuture<'static, Word>,
+    content: Content,
+}
+
+enum Content {
+    Vacant,
+    UnderWay(UnderWay),
+    /// To be taken by the caller.
+    Settled(Option<Answer>),
+}
+
+struct UnderWay {
+    id: ShortString,
+    exchange: ShortString,
+    timing: Timing,
+    /// Given back when it is settled.
+    _place: Place,
+    caller: Caller,
+    /// What is known of it since when, once that is so.
+    said: Option<(Word, Instant)>,
+}
+
+/// What the caller of a message that is under way does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    Waits,
+    /// Is to be told that its time is over.
+    Late,
+    /// Will not take the answer.
+    Gone,
+}
+
+impl Slots {
+    pub(super) fn new(channel: Arc<Channel>, settling: Settling, mandatory: bool) -> Self {
+        Self {
+            channel,
+            options: BasicPublishOptions { mandatory, immediate: false },
+            settling,
+            all: Vec::new(),
+            free: Vec::new(),
+            under_way: 0,
+            alarm: None,
+            told: Vec::new(),
+            said: Vec::new(),
+            woken: Vec::new(),
+        }
+    }
+
+    /// Whether the channel takes messages.
+    pub(super) fn is_connected(&self) -> bool {
+        self.channel.status().connected()
+    }
+
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way
+    }
+
+    /// What the driver rings for the message in a slot.
+    pub(super) fn bell(&self, slot: usize) -> Arc<Bell> {
+        Arc::clone(&self.all[slot].bell)
+    }
+
+    /// Those to wake, without the lock.
+    pub(super) fn take_woken(&mut self) -> Vec<Waker> {
+        mem::take(&mut self.woken)
+    }
+
+    /// Nobody takes the answer of a message any more.
+    pub(super) fn abandon(&mut self, slot: usize) {
+        self.settle(slot);
+        match &mut self.all[slot].content {
+            Content::UnderWay(under_way) => under_way.caller = Caller::Gone,
+            Content::Settled(_) | Content::Vacant => self.leave(slot),
+        }
+    }
+
+    /// Gives the message a slot.
+    pub(super) fn occupy(
+        &mut self,
+        message: Box<Message>,
+        timing: Timing,
+        place: Place,
+        news: &Arc<News>,
+    ) -> usize {
+        let (id, exchange) = (message.id(), message.exchange.clone());
+        let sending = send(Arc::clone(&self.channel), message, self.options);
+        let content = Content::UnderWay(UnderWay {
+            id,
+            exchange,
+            timing,
+            _place: place,
+            caller: Caller::Waits,
+            said: None,
+        });
+        self.under_way += 1;
+        if let Some(free) = self.free.pop() {
+            let slot = &mut self.all[free];
+            slot.sending.set(sending);
+            slot.content = content;
+            return free;
+        }
+        let bell = Arc::new(Bell::new(self.all.len(), Arc::clone(news)));
+        let waker = Waker::from(Arc::clone(&bell));
+        let sending = ReusableBoxFuture::new(sending);
+        self.all.push(Slot { bell, waker, sending, content });
+        self.all.len() - 1
+    }
+
+    /// Whether the keeper has to be told of a deadline: the others are later, as long as all have the
+    /// same limit.
+    pub(super) fn is_next(&mut self, deadline: Instant) -> bool {
+        let is_next = self.alarm.is_none_or(|alarm| deadline < alarm);
+        if is_next {
+            self.alarm = Some(deadline);
+        }
+        is_next
+    }
+
+    /// When the keeper looks next: at the next deadline, or soon where somebody could wait for what
+    /// another was told to look at.
+    pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
+        if self.under_way < 2 {
+            return self.alarm;
+        }
+        let soon = now + STEP_IN;
+        Some(self.alarm.map_or(soon, |alarm| alarm.min(soon)))
+    }
+
+    /// Has those woken whose deadline is over, and sets the alarm for the others.
+    pub(super) fn tell_late(&mut self, now: Instant) {
+        if self.alarm.is_none_or(|alarm| alarm > now) {
+            return;
+        }
+        self.alarm = None;
+        for Slot { bell, content, .. } in &mut self.all {
+            let Content::UnderWay(it @ UnderWay { caller: Caller::Waits, .. }) = content else {
+                continue;
+            };
+            if it.timing.deadline <= now {
+                it.caller = Caller::Late;
+                self.woken.extend(bell.reset());
+            } else if self.alarm.is_none_or(|alarm| it.timing.deadline < alarm) {
+                self.alarm = Some(it.timing.deadline);
+            }
+        }
+    }
+
+    /// Asks all that there is news of, and wakes whose it is; they settle it themselves, so that the
+    /// first of them can publish the next message while others are not settled yet.
+    ///
+    /// A confirm counts only once the acknowledgement that it came with has been taken in whole,
+    /// because a return may come with another confirm of it.
+    pub(super) fn look(&mut self, news: &News) {
+        let mut said = mem::take(&mut self.said);
+        self.poll_told(news, &mut said);
+        let mut whole = said.is_empty();
+        while !whole {
+            let before = said.len();
+            self.settling.await_whole_acknowledgement(&self.channel);
+            self.poll_told(news, &mut said);
+            whole = said.len() == before;
+        }
+        for slot in said.drain(..) {
+            if self.all[slot].is_left() {
+                self.settle(slot);
+                self.leave(slot);
+            } else {
+                self.woken.extend(self.all[slot].bell.reset());
+            }
+        }
+        self.said = said;
+    }
+
+    /// Asks those that there is news of; those of which something is known are added to `said`.
+    fn poll_told(&mut self, news: &News, said: &mut Vec<usize>) {
+        let mut told = mem::take(&mut self.told);
+        let since = news.take(&mut told);
+        for slot in told.drain(..) {
+            if self.poll(slot, since, news) {
+                said.push(slot);
+            }
+        }
+        self.told = told;
+    }
+
+    /// Asks one; whether something is known of it now. News may be late, of the message before: none
+    /// is asked twice.
+    pub(super) fn poll(&mut self, slot: usize, at: Instant, news: &News) -> bool {
+        let Slot { waker, sending, content, .. } = &mut self.all[slot];
+        let Content::UnderWay(under_way @ UnderWay { said: None, .. }) = content else {
+            return false;
+        };
+        let Poll::Ready(word) = sending.poll(&mut Context::from_waker(waker)) else {
+            return false;
+        };
+        if matches!(word, Word::Unsent | Word::Unconfirmed(_)) {
+            // What ends a message so ends the channel, and the next ones go elsewhere.
+            news.close();
+        }
+        self.settling.note(&word);
+        under_way.said = Some((word, at));
+        true
+    }
+
+    /// The answer of a message, once something is known of it or its time is over. The caller has
+    /// left its slot then.
+    pub(super) fn take(&mut self, slot: usize) -> Option<Answer> {
+        self.settle(slot);
+        match &mut self.all[slot].content {
+            Content::Settled(answer) => {
+                let answer = answer.take();
+                self.leave(slot);
+                answer
+            }
+            Content::UnderWay(it) if it.caller == Caller::Late => {
+                it.caller = Caller::Gone;
+                Some(Answer::Late)
+            }
+            Content::UnderWay(_) | Content::Vacant => None,
+        }
+    }
+
+    /// Settles everything of which something is known.
+    pub(super) fn settle_all(&mut self) {
+        for slot in 0..self.all.len() {
+            self.settle(slot);
+        }
+    }
+
+    /// Settles a message of which something is known: it gives up its place.
+    fn settle(&mut self, slot: usize) {
+        let content = &mut self.all[slot].content;
+        let Content::UnderWay(under_way) = content else { return };
+        let Some((word, at)) = under_way.said.take() else { return };
+        let took = at.saturating_duration_since(under_way.timing.sent);
+        let (id, exchange) = (mem::take(&mut under_way.id), &under_way.exchange);
+        let answer = self.settling.answer(id, exchange, word, took);
+        *content = Content::Settled(Some(answer));
+        self.under_way -= 1;
+    }
+
+    /// Frees a slot that nobody is to be woken for any more.
+    fn leave(&mut self, slot: usize) {
+        self.all[slot].content = Content::Vacant;
+        self.free.push(slot);
+    }
+}
+
+impl Slot {
+    /// Whether it holds a message that nobody waits for.
+    fn is_left(&self) -> bool {
+        matches!(&self.content, Content::UnderWay(it) if it.caller == Caller::Gone)
+    }
+}
+
+async fn send(channel: Arc<Channel>, message: Box<Message>, options: BasicPublishOptions) -> Word {
+    let Message { exchange, routing_key, properties, payload } = *message;
+    let published =
+        channel.basic_publish(exchange, routing_key, options, &payload, properties).await;
+    match published {
+        Ok(confirm) => confirm.await.map_or_else(unconfirmed, Word::from),
+        Err(error) if is_unsent(&error) => Word::Unsent,
+        Err(error) => unconfirmed(error),
+    }
+}
+
+fn unconfirmed(error: lapin::Error) -> Word {
+    Word::Unconfirmed(Box::new(error))
+}
+
+/// The driver looks at the channel's state before it writes anything. Other errors of a state may
+/// have come over what was being written.
+fn is_unsent(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidChannelState(_, method) if is_ours(method))
+}
