@@ -1,12 +1,13 @@
 //! The backend: how to connect to Redis, ask it for a sign of life, and say goodbye.
 
+use crate::classify;
 use crate::client::Client;
-use crate::dial::{dial, within};
 use crate::options::Options;
 use crate::tls::Tls;
-use crate::{classify, session};
+use crate::way::Way;
 use qa_resource_core::{Backend, Class, Result, Target, async_trait};
 use redis::{RedisError, RedisResult};
+use std::sync::Arc;
 
 /// The port of a URL that names none.
 pub(crate) const PORT: u16 = 6379;
@@ -20,6 +21,8 @@ pub(crate) const PORT: u16 = 6379;
 /// |---|---|---|
 /// | `response_timeout` | limit for one answer, and for each step of the login (`500ms`, `2s`) | `2s`, for the login `4s` |
 /// | `max_timeouts` | answers in a row that may fail to come before the connection is replaced | `3` |
+/// | `dedicated` | [dedicated](Client::dedicated) connections that there may be at once | `8` |
+/// | `dedicated_wait` | limit for waiting for one | `5s` |
 /// | `protocol` | `resp3` (with a fall back to RESP2) or `resp2` | `resp3` |
 ///
 /// A command that runs into the response timeout may still be applied. The connection carries the
@@ -28,8 +31,7 @@ pub(crate) const PORT: u16 = 6379;
 #[derive(Debug)]
 pub struct Redis {
     address: String,
-    options: Options,
-    tls: Option<Tls>,
+    way: Arc<Way>,
 }
 
 impl Redis {
@@ -44,18 +46,7 @@ impl Redis {
         let options = Options::new(target)?;
         let secure = target.endpoint.scheme() == "rediss";
         let tls = secure.then(|| Tls::new(target, &options.host)).transpose()?;
-        Ok(Self { address: target.endpoint.address(PORT), options, tls })
-    }
-
-    async fn open(&self) -> RedisResult<Client> {
-        let options = &self.options;
-        let stream = dial(&options.host, options.port).await?;
-        let Some(tls) = &self.tls else {
-            return session::open(stream, options).await;
-        };
-        let silent = "the server accepted the connection, but did not finish the TLS handshake";
-        let stream = within(options.login_timeout, silent, tls.secure(stream)).await?;
-        session::open(stream, options).await
+        Ok(Self { address: target.endpoint.address(PORT), way: Arc::new(Way { options, tls }) })
     }
 }
 
@@ -71,7 +62,7 @@ impl Backend for Redis {
     }
 
     async fn connect(&self) -> RedisResult<Client> {
-        self.open().await
+        Ok(Client::new(self.way.open(None).await?, &self.way))
     }
 
     /// `PING`, over the connection that everybody uses.

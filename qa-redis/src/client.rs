@@ -1,7 +1,9 @@
 //! What a lease gives.
 
+use crate::dedicated::{Dedicated, Pool};
 use crate::link::{Counts, Link};
-use crate::options::Options;
+use crate::session::Session;
+use crate::way::Way;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, Pipeline, ProtocolVersion, RedisError, RedisFuture, RedisResult, Value};
 use std::fmt;
@@ -23,19 +25,55 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Client {
     connection: MultiplexedConnection,
-    link: Arc<Link>,
+    shared: Arc<Shared>,
     protocol: ProtocolVersion,
     database: u32,
 }
 
+/// What the clones of a client share.
+struct Shared {
+    link: Link,
+    dedicated: Arc<Pool>,
+}
+
 impl Client {
-    pub(crate) fn new(
-        (connection, driver): (MultiplexedConnection, impl Future<Output = ()> + Send + 'static),
-        protocol: ProtocolVersion,
-        options: &Options,
-    ) -> Self {
-        let link = Arc::new(Link::spawn(driver, options));
-        Self { connection, link, protocol, database: options.database }
+    pub(crate) fn new(session: Session, way: &Arc<Way>) -> Self {
+        let Session { connection, link, protocol } = session;
+        let dedicated = Pool::new(Arc::clone(way), link.token());
+        let shared = Arc::new(Shared { link, dedicated });
+        Self { connection, shared, protocol, database: way.options.database }
+    }
+
+    /// A connection of the caller's own, for what must not run on the shared one: blocking commands,
+    /// `WATCH`, `MULTI` by hand, `SELECT`. It is dialled where none is at rest, and is there for the
+    /// next one when it is dropped.
+    ///
+    /// There are as many as the URL's `dedicated` says; who comes when all are lent waits in line,
+    /// for the URL's `dedicated_wait` at the longest. Nobody waits for a dial of one's own: what comes
+    /// back first is lent to who has waited longest.
+    ///
+    /// They belong to the shared connection and end with it. Keep the lease while you use one, so
+    /// that a close waits for you.
+    ///
+    /// ```no_run
+    /// # use qa_redis::{Redis, redis};
+    /// # async fn example(resource: qa_resource_core::Resource<Redis>) -> Result<(), Box<dyn std::error::Error>> {
+    /// use qa_redis::redis::AsyncCommands;
+    /// let lease = resource.acquire().await?;
+    /// let mut redis = lease.dedicated().await?;
+    /// let order: Option<(String, String)> = redis.blpop("orders", 5.0).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// An I/O error of the kind `TimedOut` where none was to be had in time, with the reason of the
+    /// last dial that failed; of the kind `NotConnected` where the shared connection is lost.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the place in the line is given up, and nothing is lost.
+    pub async fn dedicated(&self) -> RedisResult<Dedicated> {
+        Dedicated::take(&self.shared.dedicated).await
     }
 
     /// The protocol that was agreed on with the server.
@@ -47,27 +85,28 @@ impl Client {
     /// What this connection has seen so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.link.counts()
+        Counts { dedicated: self.shared.dedicated.size(), ..self.shared.link.counts() }
     }
 
     pub(crate) async fn lost(&self) -> RedisError {
-        self.link.lost().await
+        self.shared.link.lost().await
     }
 
     pub(crate) async fn close(&self) {
-        self.link.close().await;
+        self.shared.link.close().await;
+        self.shared.dedicated.closed().await;
     }
 
     async fn request(&mut self, command: &Cmd) -> RedisResult<Value> {
-        self.link.admit()?;
+        self.shared.link.admit()?;
         let result = self.connection.send_packed_command(command).await;
         match &result {
             Ok(answer) if !command.is_no_response() => {
-                self.link.answered();
-                self.link.inspect(answer);
+                self.shared.link.answered();
+                self.shared.link.inspect(answer);
             }
             Ok(_) => {}
-            Err(error) => self.link.failed(error),
+            Err(error) => self.shared.link.failed(error),
         }
         result
     }
@@ -78,16 +117,16 @@ impl Client {
         offset: usize,
         count: usize,
     ) -> RedisResult<Vec<Value>> {
-        self.link.admit()?;
+        self.shared.link.admit()?;
         let result = self.connection.send_packed_commands(pipeline, offset, count).await;
         match &result {
             Ok(answers) => {
-                self.link.answered();
+                self.shared.link.answered();
                 for answer in answers {
-                    self.link.inspect(answer);
+                    self.shared.link.inspect(answer);
                 }
             }
-            Err(error) => self.link.failed(error),
+            Err(error) => self.shared.link.failed(error),
         }
         result.and_then(|answers| refused_transaction(pipeline, answers))
     }
@@ -122,11 +161,12 @@ impl ConnectionLike for Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connection: _, link, protocol, database } = self;
+        let Self { connection: _, shared, protocol, database } = self;
         f.debug_struct("Client")
             .field("database", database)
             .field("protocol", protocol)
-            .field("link", link)
+            .field("link", &shared.link)
+            .field("dedicated", &shared.dedicated)
             .finish()
     }
 }

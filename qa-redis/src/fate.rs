@@ -47,6 +47,11 @@ pub(crate) fn gone() -> RedisError {
     )
 }
 
+/// Something did not come in time.
+pub(crate) fn timed_out(text: String) -> RedisError {
+    RedisError::from(io::Error::new(io::ErrorKind::TimedOut, text))
+}
+
 fn io_error(kind: io::ErrorKind, text: &'static str) -> RedisError {
     RedisError::from(io::Error::new(kind, text))
 }
@@ -77,6 +82,11 @@ impl Fate {
         if won.is_ok() {
             self.lost.cancel();
         }
+    }
+
+    /// Cancelled when the connection is given up.
+    pub(crate) fn token(&self) -> CancellationToken {
+        self.lost.clone()
     }
 
     /// Resolves when the connection is given up.

@@ -50,11 +50,13 @@
 //!
 //! Blocking commands (`BLPOP`, `XREAD BLOCK`), `WATCH`, `MULTI` by hand, `SELECT`, `SUBSCRIBE`,
 //! `CLIENT REPLY` and `RESET`: they hold up or confuse every other user of the connection. An atomic
-//! [`Pipeline`](redis::Pipeline::atomic) is fine: it is sent as one piece.
+//! [`Pipeline`](redis::Pipeline::atomic) is fine: it is sent as one piece. For all of these there are
+//! [dedicated](Client::dedicated) connections, and [`Client::transaction`].
 
 mod backend;
 mod classify;
 mod client;
+mod dedicated;
 mod dial;
 mod fate;
 mod link;
@@ -66,9 +68,12 @@ mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
+mod transaction;
+mod way;
 
 pub use backend::Redis;
 pub use client::Client;
+pub use dedicated::Dedicated;
 pub use link::Counts;
 pub use qa_resource_core::{Class, Endpoint, Secret, Target, TlsSettings};
 pub use redis;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 
 /// A connection is not given up as read-only before this age, so that writing to a replica on
 /// purpose makes errors, but not a storm of reconnects.
@@ -20,6 +21,8 @@ pub struct Counts {
     pub requests: u64,
     /// Those whose answer did not come in time.
     pub timeouts: u64,
+    /// Dedicated connections that there are now: lent, at rest, and being dialled.
+    pub dedicated: usize,
 }
 
 /// Ends the connection when the last clone of the client is dropped.
@@ -111,7 +114,17 @@ impl Link {
         Counts {
             requests: self.requests.load(Ordering::Relaxed),
             timeouts: self.timeouts.load(Ordering::Relaxed),
+            dedicated: 0,
         }
+    }
+
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.fate.is_sealed()
+    }
+
+    /// Cancelled when the connection is given up.
+    pub(crate) fn token(&self) -> CancellationToken {
+        self.fate.token()
     }
 
     pub(crate) async fn lost(&self) -> RedisError {

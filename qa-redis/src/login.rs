@@ -39,6 +39,15 @@ where
     accepted(&answer, options).map(|()| ProtocolVersion::RESP2)
 }
 
+/// Logs in once more on a session that was reset, in the protocol that it had.
+pub(crate) fn again(options: &Options, protocol: ProtocolVersion) -> Cmd {
+    match &options.password {
+        _ if protocol.supports_resp3() => hello(options),
+        Some(password) => authenticate(options.user.as_ref(), password),
+        None => redis::cmd("PING"),
+    }
+}
+
 fn hello(options: &Options) -> Cmd {
     let mut hello = redis::cmd("HELLO");
     hello.arg(3);

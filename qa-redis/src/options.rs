@@ -9,7 +9,10 @@ use std::time::Duration;
 /// silent there is always somebody who waits for its first word.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(4);
 
-const KEYS: &str = "protocol, response_timeout, max_timeouts";
+/// What a server takes of clients, unless it is told otherwise.
+const MOST: usize = 10_000;
+
+const KEYS: &str = "protocol, response_timeout, max_timeouts, dedicated, dedicated_wait";
 
 /// The part of a target that the driver has no type for.
 #[derive(Clone, Debug)]
@@ -26,6 +29,9 @@ pub(crate) struct Options {
     /// Limit for each step of the login.
     pub(crate) login_timeout: Duration,
     pub(crate) max_timeouts: u32,
+    /// How many dedicated connections there may be.
+    pub(crate) dedicated: usize,
+    pub(crate) dedicated_wait: Duration,
 }
 
 impl Options {
@@ -48,6 +54,8 @@ impl Options {
             response_timeout: Duration::from_secs(2),
             login_timeout: LOGIN_TIMEOUT,
             max_timeouts: 3,
+            dedicated: 8,
+            dedicated_wait: Duration::from_secs(5),
         };
         for (key, value) in endpoint.query() {
             if let Err(expected) = options.set(key, value.expose()) {
@@ -72,6 +80,14 @@ impl Options {
             "max_timeouts" => {
                 let number = value.parse::<u32>();
                 self.max_timeouts = number.map_err(|_| "`max_timeouts` is not a number")?.max(1);
+            }
+            "dedicated" => {
+                let number = value.parse().ok().filter(|number| (1..=MOST).contains(number));
+                self.dedicated = number.ok_or("`dedicated` is not a number from 1 to 10000")?;
+            }
+            "dedicated_wait" => {
+                self.dedicated_wait = duration(value)
+                    .ok_or("`dedicated_wait` is not a duration above zero, such as 500ms or 5s")?;
             }
             _ => return Err(format!("the URL's query has an unknown key `{key}`; known: {KEYS}")),
         }
@@ -136,6 +152,8 @@ mod tests {
         assert_eq!((full.response_timeout, full.max_timeouts), (Duration::from_millis(500), 1));
         assert_eq!(full.login_timeout, full.response_timeout);
         assert!(!full.protocol.supports_resp3());
+        let pool = options("redis://h?dedicated=2&dedicated_wait=50ms").unwrap();
+        assert_eq!((pool.dedicated, pool.dedicated_wait), (2, Duration::from_millis(50)));
     }
 
     #[test]
@@ -148,6 +166,9 @@ mod tests {
             ("redis://h?response_timeout=0s", "`response_timeout`"),
             ("redis://h?max_timeouts=c4n4ry", "`max_timeouts`"),
             ("redis://h?protocol=c4n4ry", "`protocol`"),
+            ("redis://h?dedicated=c4n4ry", "`dedicated`"),
+            ("redis://h?dedicated=0", "`dedicated`"),
+            ("redis://h?dedicated_wait=c4n4ry", "`dedicated_wait`"),
             ("redis://c4n4ry@h", "no password"),
             ("redis://a,b", "several hosts"),
         ];
