@@ -7,8 +7,7 @@ use redis::{ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Server
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// So often it is tried, with pauses that grow: with as many writers at once, half of them get
-/// through within three.
+/// So often it is tried, with pauses that grow: within some seconds it ends either way.
 const ATTEMPTS: u32 = 32;
 
 const PAUSE: Duration = Duration::from_millis(1);

@@ -30,7 +30,8 @@ pub enum PublishError {
     /// It was sent and no answer came: it may be in the queue.
     #[error("the message may be in the queue: {0}")]
     Unknown(#[source] Error),
-    /// It was never sent: no connection, or no room in the window, within the limit.
+    /// It was never sent: no connection, or no room in the window, within the limit; or its channel
+    /// was closed at the moment of sending.
     #[error("the message was not sent: {0}")]
     NotSent(#[source] Error),
 }

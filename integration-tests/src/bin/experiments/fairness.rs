@@ -46,10 +46,8 @@ pub(crate) async fn waiters<S: Subject>(run: Run) -> Vec<Figure> {
     vec![
         Figure::seconds("timeout after its time", &late).p99_at_most(0.05),
         Figure::count("waits that ended otherwise", otherwise).of(waiters).is(0.0),
-        Figure::seconds("served after the first", &queue.served).note(
-            "callers share one client, so all are served at once; the order is that of dedicated \
-             connections, which there are none of yet",
-        ),
+        Figure::seconds("served after the first", &queue.served)
+            .note("callers share one client, so all are served at once and in no order"),
         Figure::count("stayed and was not served", queue.unserved).of(queue.served.len()).is(0.0),
         Figure::count("leases counted less those lent", counted.abs_diff(borrowed))
             .of(usize::try_from(borrowed).unwrap_or(usize::MAX))
