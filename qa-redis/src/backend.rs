@@ -3,16 +3,22 @@
 use crate::classify;
 use crate::client::Client;
 use crate::options::Options;
+use crate::sentinel::Sentinels;
 use crate::tls::Tls;
-use crate::way::Way;
+use crate::way::{Route, Way};
 use qa_resource_core::{Backend, Class, Result, Target, async_trait};
 use redis::{RedisError, RedisResult};
 use std::sync::Arc;
 
-/// The port of a URL that names none.
-pub(crate) const PORT: u16 = 6379;
+/// The URL schemes of this backend.
+const SCHEMES: [&str; 4] = ["redis", "rediss", "redis-sentinel", "rediss-sentinel"];
 
-/// One Redis server, reached over one multiplexed connection.
+/// The port of a URL that names none.
+pub(crate) fn port(scheme: &str) -> u16 {
+    if scheme.ends_with("-sentinel") { 26379 } else { 6379 }
+}
+
+/// One Redis server, or the master that sentinels name, reached over one multiplexed connection.
 ///
 /// The URL is `redis://[[user]:password@]host[:port][/database]`, or `rediss://…` for TLS (feature
 /// `tls`); what is special in user or password is percent-encoded. Its query may have:
@@ -21,10 +27,28 @@ pub(crate) const PORT: u16 = 6379;
 /// |---|---|---|
 /// | `response_timeout` | limit for one answer, and for each step of the login (`500ms`, `2s`) | `2s`, for the login `4s` |
 /// | `max_timeouts` | answers in a row that may fail to come before the connection is replaced | `3` |
+/// | `connections` | multiplexed connections that share the work: more than one helps where the server reads with several threads (`io-threads`) and one connection keeps one of them busy | `1` |
 /// | `dedicated` | [dedicated](Client::dedicated) connections that there may be at once | `8` |
 /// | `dedicated_wait` | limit for waiting for one | `5s` |
 /// | `protocol` | `resp3` (with a fall back to RESP2) or `resp2` | `resp3` |
 ///
+/// # Sentinels
+/// `redis-sentinel://[[user]:password@]host[:port],host[:port]…[/database]` (`rediss-sentinel://` for
+/// TLS, to the sentinels too) names the sentinels, whose port is 26379 unless it's said. User and
+/// password are the master's. Its query may have these too:
+///
+/// | key | meaning | default |
+/// |---|---|---|
+/// | `service` | what the sentinels call the master | `mymaster` |
+/// | `sentinel_user`, `sentinel_password` | the login to the sentinels | none |
+///
+/// All of them are asked with each connect, and whom the majority of those who answer names is the
+/// master; it has to say so itself, too (`ROLE`). While a connection lasts one of them is asked each
+/// second, so that a master that was replaced is left even if it does not know. A connect goes on
+/// while the sentinels name nobody who can be reached, up to 4 s, so that the new master is found as
+/// soon as they name it.
+///
+/// # What becomes of a connection
 /// A command that runs into the response timeout may still be applied. The connection carries the
 /// resource's name, as `CLIENT LIST` shows it. It's replaced when it breaks, when too many answers
 /// in a row do not come, and, once it's a second old, when the server answers `READONLY`.
@@ -40,13 +64,22 @@ impl Redis {
     /// # Errors
     /// [`ErrorKind::Config`](qa_resource_core::ErrorKind::Config): another scheme, several hosts, a
     /// path that is not a database number, a user without a password, an unknown key or a bad value
-    /// in the query, or `rediss` in a build without the feature `tls`.
+    /// in the query, or TLS in a build without the feature `tls`.
     pub fn new(target: &Target) -> Result<Self> {
-        target.expect_scheme(&["redis", "rediss"])?;
+        target.expect_scheme(&SCHEMES)?;
+        let scheme = target.endpoint.scheme();
         let options = Options::new(target)?;
-        let secure = target.endpoint.scheme() == "rediss";
-        let tls = secure.then(|| Tls::new(target, &options.host)).transpose()?;
-        Ok(Self { address: target.endpoint.address(PORT), way: Arc::new(Way { options, tls }) })
+        let tls = scheme.starts_with("rediss").then(|| Tls::new(target)).transpose()?;
+        let route = match &options.sentinel {
+            Some(with) => Route::Sentinels(Box::new(Sentinels::new(
+                options.places.clone(),
+                with.service.clone(),
+                options.for_sentinel(with),
+            ))),
+            None => Route::Direct(options.places[0].clone()),
+        };
+        let address = target.endpoint.address(port(scheme));
+        Ok(Self { address, way: Arc::new(Way { options, tls, route }) })
     }
 }
 
@@ -62,12 +95,12 @@ impl Backend for Redis {
     }
 
     async fn connect(&self) -> RedisResult<Client> {
-        Ok(Client::new(self.way.open(None).await?, &self.way))
+        Ok(Client::new(self.way.open_shared().await?, &self.way))
     }
 
-    /// `PING`, over the connection that everybody uses.
+    /// `PING`, over each connection that everybody uses.
     async fn ping(&self, client: &Client) -> RedisResult<()> {
-        redis::cmd("PING").exec_async(&mut client.clone()).await
+        client.ping().await
     }
 
     /// Closes the connection, whoever still holds a clone of the client: Redis has no goodbye that

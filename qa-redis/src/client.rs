@@ -4,12 +4,15 @@ use crate::dedicated::{Dedicated, Pool};
 use crate::link::{Counts, Link};
 use crate::session::Session;
 use crate::way::Way;
+use futures_util::future::{join_all, select_all, try_join_all};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, Pipeline, ProtocolVersion, RedisError, RedisFuture, RedisResult, Value};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One connection to Redis, shared by all clones and safe to use from many tasks at once.
+/// One connection to Redis, shared by all clones and safe to use from many tasks at once. Where the URL
+/// asks for several `connections`, each clone takes the next of them.
 ///
 /// Every command, pipeline and script of the [`redis`] crate works on it: it is a
 /// [`ConnectionLike`]. Each request is bounded by the response timeout (2 s unless the URL says
@@ -22,26 +25,67 @@ use std::sync::Arc;
 /// # Cancel safety
 /// A request may be dropped at any time: its answer is thrown away when it comes, and never given
 /// to another request. The server may have applied it.
-#[derive(Clone)]
 pub struct Client {
     connection: MultiplexedConnection,
+    /// Which of the connections it is.
+    line: usize,
     shared: Arc<Shared>,
-    protocol: ProtocolVersion,
-    database: u32,
+}
+
+/// More than one, so that a slow answer does not hold up the next.
+const URGENT: usize = 2;
+
+/// One of the connections that share the work.
+struct Line {
+    connection: MultiplexedConnection,
+    link: Link,
 }
 
 /// What the clones of a client share.
 struct Shared {
-    link: Link,
+    /// At least one.
+    lines: Vec<Line>,
+    /// Whose turn it is, where there are several.
+    turn: AtomicUsize,
+    protocol: ProtocolVersion,
+    database: u32,
     dedicated: Arc<Pool>,
+    /// For what must not wait behind anything else.
+    urgent: Arc<Pool>,
+}
+
+/// The next of the connections, where there are several.
+impl Clone for Client {
+    fn clone(&self) -> Self {
+        let lines = &self.shared.lines;
+        let line = match lines.len() {
+            1 => 0,
+            many => self.shared.turn.fetch_add(1, Ordering::Relaxed) % many,
+        };
+        let (connection, shared) = (lines[line].connection.clone(), Arc::clone(&self.shared));
+        Self { connection, line, shared }
+    }
 }
 
 impl Client {
-    pub(crate) fn new(session: Session, way: &Arc<Way>) -> Self {
-        let Session { connection, link, protocol } = session;
-        let dedicated = Pool::new(Arc::clone(way), link.token());
-        let shared = Arc::new(Shared { link, dedicated });
-        Self { connection, shared, protocol, database: way.options.database }
+    /// Of at least one session.
+    pub(crate) fn new(sessions: Vec<Session>, way: &Arc<Way>) -> Self {
+        let protocol = sessions[0].protocol;
+        let connection = sessions[0].connection.clone();
+        let mut lines = Vec::with_capacity(sessions.len());
+        for Session { connection, link, master, .. } in sessions {
+            if let Some(master) = master {
+                let way = Arc::clone(way);
+                link.replaced_when(async move { way.replaced(&master).await });
+            }
+            lines.push(Line { connection, link });
+        }
+        let ended = || lines[0].link.token();
+        let dedicated = Pool::new(Arc::clone(way), ended(), way.options.dedicated);
+        let urgent = Pool::new(Arc::clone(way), ended(), URGENT);
+        let (turn, database) = (AtomicUsize::new(0), way.options.database);
+        let shared = Shared { lines, turn, protocol, database, dedicated, urgent };
+        Self { connection, line: 0, shared: Arc::new(shared) }
     }
 
     /// A connection of the caller's own, for what must not run on the shared one: blocking commands,
@@ -79,34 +123,67 @@ impl Client {
     /// The protocol that was agreed on with the server.
     #[must_use]
     pub fn protocol(&self) -> ProtocolVersion {
-        self.protocol
+        self.shared.protocol
     }
 
-    /// What this connection has seen so far.
+    /// What this connection has seen so far; where there are several, all of them together.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts { dedicated: self.shared.dedicated.size(), ..self.shared.link.counts() }
+        let each = self.shared.lines.iter().map(|line| line.link.counts());
+        let all = each.fold(Counts::default(), |all, one| Counts {
+            requests: all.requests + one.requests,
+            timeouts: all.timeouts + one.timeouts,
+            ..all
+        });
+        Counts { dedicated: self.shared.dedicated.size(), ..all }
     }
 
+    /// `PING`, over each of the connections.
+    pub(crate) async fn ping(&self) -> RedisResult<()> {
+        let each = (0..self.shared.lines.len()).map(|line| async move {
+            let connection = self.shared.lines[line].connection.clone();
+            let mut client = Self { connection, line, shared: Arc::clone(&self.shared) };
+            redis::cmd("PING").exec_async(&mut client).await
+        });
+        try_join_all(each).await.map(drop)
+    }
+
+    fn link(&self) -> &Link {
+        &self.shared.lines[self.line].link
+    }
+
+    /// A connection that only what must be heard in time uses, for a moment.
+    pub(crate) async fn urgent(&self) -> RedisResult<Dedicated> {
+        Dedicated::take(&self.shared.urgent).await
+    }
+
+    /// How another connection to the same server is made.
+    pub(crate) fn way(&self) -> Arc<Way> {
+        self.shared.dedicated.way()
+    }
+
+    /// Where one is lost all of them are replaced.
     pub(crate) async fn lost(&self) -> RedisError {
-        self.shared.link.lost().await
+        let each = self.shared.lines.iter().map(|line| Box::pin(line.link.lost()));
+        select_all(each).await.0
     }
 
     pub(crate) async fn close(&self) {
-        self.shared.link.close().await;
+        join_all(self.shared.lines.iter().map(|line| line.link.close())).await;
         self.shared.dedicated.closed().await;
+        self.shared.urgent.closed().await;
     }
 
     async fn request(&mut self, command: &Cmd) -> RedisResult<Value> {
-        self.shared.link.admit()?;
+        self.link().admit()?;
         let result = self.connection.send_packed_command(command).await;
         match &result {
             Ok(answer) if !command.is_no_response() => {
-                self.shared.link.answered();
-                self.shared.link.inspect(answer);
+                self.link().answered();
+                self.link().inspect(answer);
             }
             Ok(_) => {}
-            Err(error) => self.shared.link.failed(error),
+            Err(error) => self.link().failed(error),
         }
         result
     }
@@ -117,16 +194,16 @@ impl Client {
         offset: usize,
         count: usize,
     ) -> RedisResult<Vec<Value>> {
-        self.shared.link.admit()?;
+        self.link().admit()?;
         let result = self.connection.send_packed_commands(pipeline, offset, count).await;
         match &result {
             Ok(answers) => {
-                self.shared.link.answered();
+                self.link().answered();
                 for answer in answers {
-                    self.shared.link.inspect(answer);
+                    self.link().inspect(answer);
                 }
             }
-            Err(error) => self.shared.link.failed(error),
+            Err(error) => self.link().failed(error),
         }
         result.and_then(|answers| refused_transaction(pipeline, answers))
     }
@@ -155,17 +232,18 @@ impl ConnectionLike for Client {
     }
 
     fn get_db(&self) -> i64 {
-        i64::from(self.database)
+        i64::from(self.shared.database)
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connection: _, shared, protocol, database } = self;
+        let Self { connection: _, line, shared } = self;
         f.debug_struct("Client")
-            .field("database", database)
-            .field("protocol", protocol)
-            .field("link", &shared.link)
+            .field("database", &shared.database)
+            .field("protocol", &shared.protocol)
+            .field("connections", &shared.lines.len())
+            .field("link", &shared.lines[*line].link)
             .field("dedicated", &shared.dedicated)
             .finish()
     }

@@ -17,10 +17,13 @@ pub(crate) enum Reason {
     ReadOnly = 3,
     /// We closed it.
     Closed = 4,
+    /// The sentinels name another master.
+    Replaced = 5,
 }
 
 impl Reason {
-    const ALL: [Self; 4] = [Self::Broken, Self::Silent, Self::ReadOnly, Self::Closed];
+    const ALL: [Self; 5] =
+        [Self::Broken, Self::Silent, Self::ReadOnly, Self::Closed, Self::Replaced];
 
     /// What the supervisor is told.
     pub(crate) fn error(self) -> RedisError {
@@ -35,6 +38,9 @@ impl Reason {
                 "the server refuses writes; it may have been replaced as the master",
             )),
             Self::Closed => gone(),
+            Self::Replaced => {
+                io_error(io::ErrorKind::ConnectionAborted, "the sentinels name another master")
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Redis for [`qa_resource_core`]: one multiplexed connection that is replaced when it is lost.
+//! Redis for [`qa_resource_core`]: one multiplexed connection that is replaced when it is lost, and what
+//! people build on it.
 //!
 //! [`Redis`] is the backend and [`Client`] what a lease gives. The client implements redis'
 //! [`ConnectionLike`](redis::aio::ConnectionLike), so that every command, pipeline and script of
@@ -52,17 +53,37 @@
 //! `CLIENT REPLY` and `RESET`: they hold up or confuse every other user of the connection. An atomic
 //! [`Pipeline`](redis::Pipeline::atomic) is fine: it is sent as one piece. For all of these there are
 //! [dedicated](Client::dedicated) connections, and [`Client::transaction`].
+//!
+//! # What is built on it
+//!
+//! | | |
+//! |---|---|
+//! | [`Subscription`] | what is published, and what may have been missed |
+//! | [`StreamConsumer`] | a consumer group's member that takes over what others left behind |
+//! | [`Locks`] | locks with fencing tokens, on one server or a majority of several |
+//! | [`Cache`] | values that are computed once |
+//! | [`RateLimiter`] | rate limits that processes share |
+//! | [`Signals`] | the latest signal for each code |
 
 mod backend;
+mod cache;
 mod classify;
 mod client;
 mod dedicated;
 mod dial;
 mod fate;
+mod limiter;
 mod link;
+mod lock;
 mod login;
+pub mod metrics;
 mod options;
+mod place;
+mod pubsub;
+mod sentinel;
 mod session;
+mod signals;
+mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
@@ -72,8 +93,14 @@ mod transaction;
 mod way;
 
 pub use backend::Redis;
+pub use cache::{Cache, CacheError, CacheSettings, Tagged};
 pub use client::Client;
 pub use dedicated::Dedicated;
+pub use limiter::{Decision, Rate, RateLimiter};
 pub use link::Counts;
+pub use lock::{LockError, LockGuard, LockSettings, Locks, LostBy};
+pub use pubsub::{Event, Gap, Message, Subscription, Topic};
 pub use qa_resource_core::{Class, Endpoint, Secret, Target, TlsSettings};
 pub use redis;
+pub use signals::Signals;
+pub use stream::{StreamConsumer, StreamEntry, StreamSettings, StreamStats};

@@ -64,6 +64,16 @@ impl Link {
         }
     }
 
+    /// Gives the connection up when that happens. The task ends with the connection.
+    pub(crate) fn replaced_when(&self, replaced: impl Future<Output = ()> + Send + 'static) {
+        let fate = Arc::clone(&self.fate);
+        tokio::spawn(async move {
+            if fate.token().run_until_cancelled(replaced).await.is_some() {
+                fate.seal(Reason::Replaced);
+            }
+        });
+    }
+
     /// Lets a request through, unless the connection is given up.
     pub(crate) fn admit(&self) -> RedisResult<()> {
         if self.fate.is_sealed() {

@@ -109,7 +109,7 @@ fn refused(error: &ServerError, options: &Options) -> RedisError {
 }
 
 /// Sends one command and reads its answer, which is the only thing that can come.
-async fn ask<S>(stream: &mut S, command: &Cmd) -> RedisResult<Value>
+pub(crate) async fn ask<S>(stream: &mut S, command: &Cmd) -> RedisResult<Value>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

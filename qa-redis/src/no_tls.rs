@@ -8,12 +8,13 @@ use tokio::net::TcpStream;
 pub(crate) enum Tls {}
 
 impl Tls {
-    pub(crate) fn new(target: &Target, _host: &str) -> Result<Self> {
-        Err(target.config_error("`rediss` needs TLS; build with the feature `tls`"))
+    pub(crate) fn new(target: &Target) -> Result<Self> {
+        let scheme = target.endpoint.scheme();
+        Err(target.config_error(format!("`{scheme}` needs TLS; build with the feature `tls`")))
     }
 
     #[allow(clippy::unused_async, reason = "the same signature as with TLS")]
-    pub(crate) async fn secure(&self, _stream: TcpStream) -> RedisResult<TcpStream> {
+    pub(crate) async fn secure(&self, _stream: TcpStream, _host: &str) -> RedisResult<TcpStream> {
         match *self {}
     }
 }

@@ -4,7 +4,8 @@ use crate::dial::within;
 use crate::link::Link;
 use crate::login::{self, login};
 use crate::options::Options;
-use crate::way::Until;
+use crate::place::Place;
+use crate::way::{Socket, Until};
 use futures_util::future::Either;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{
@@ -16,8 +17,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// What `CLIENT LIST` shows as the library, in the form that Redis asks wrappers to use.
 const LIBRARY: &str = concat!("redis-rs(qa-redis_v", env!("CARGO_PKG_VERSION"), ")");
 
-/// What is added to the name of a dedicated connection.
+/// What is added to the name of a dedicated connection, and to a subscriber's.
 const DEDICATED: &str = ":dedicated";
+const SUBSCRIBER: &str = ":subscriber";
+
+pub(crate) const SILENT: &str = "the server accepted the connection, but did not answer the login";
 
 /// A connection that is logged in. Dropped, it is closed.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub(crate) struct Session {
     pub(crate) connection: MultiplexedConnection,
     pub(crate) link: Link,
     pub(crate) protocol: ProtocolVersion,
+    /// Whom the sentinels named, where they were asked.
+    pub(crate) master: Option<Place>,
 }
 
 /// Opens the session: a dedicated one, whose answers have no limit of their own, where it is given
@@ -37,8 +43,7 @@ pub(crate) async fn open<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let silent = "the server accepted the connection, but did not answer the login";
-    let protocol = within(options.login_timeout, silent, login(&mut stream, options)).await?;
+    let protocol = within(options.login_timeout, SILENT, login(&mut stream, options)).await?;
 
     // To the driver the session is new and needs nothing: no login, database 0, no library name.
     let nothing = RedisConnectionInfo::default().set_skip_set_lib_name();
@@ -50,13 +55,14 @@ where
         Some(until) => Either::Left(until.drive(driver)),
         None => Either::Right(driver),
     };
-    let mut session = Session { connection, link: Link::spawn(driver, options), protocol };
+    let link = Link::spawn(driver, options);
+    let mut session = Session { connection, link, protocol, master: None };
 
     let mut pipeline = Pipeline::new();
     introduce(&mut pipeline, options, until.is_some());
     session.link.admit()?;
     let answers = session.connection.req_packed_commands(&pipeline, 0, pipeline.len());
-    let answers = within(options.login_timeout, silent, answers).await?;
+    let answers = within(options.login_timeout, SILENT, answers).await?;
     match answers.into_iter().next() {
         // The names are for people; a server that refuses them (too old, or a user without the
         // right) serves as well.
@@ -74,6 +80,21 @@ fn introduce(pipeline: &mut Pipeline, options: &Options, dedicated: bool) {
     if let Some(name) = &options.name {
         let suffix = if dedicated { DEDICATED } else { "" };
         pipeline.cmd("CLIENT").arg("SETNAME").arg(format!("{name}{suffix}"));
+    }
+}
+
+/// Says who we are on a subscriber's socket, which needs no more. A server that refuses the name serves
+/// as well.
+pub(crate) async fn name_listener(
+    socket: &mut Box<dyn Socket>,
+    options: &Options,
+) -> RedisResult<()> {
+    let Some(name) = &options.name else { return Ok(()) };
+    let mut command = redis::cmd("CLIENT");
+    command.arg("SETNAME").arg(format!("{name}{SUBSCRIBER}"));
+    match login::ask(socket, &command).await? {
+        Value::ServerError(error) if is_about_us(&error) => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

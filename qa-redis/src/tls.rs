@@ -9,29 +9,42 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-/// Whom to trust, and the name that the server must prove.
+/// Whom to trust.
 #[derive(Debug)]
-pub(crate) struct Tls {
-    settings: TlsSettings,
-    name: ServerName<'static>,
-}
+pub(crate) struct Tls(TlsSettings);
 
 impl Tls {
-    pub(crate) fn new(target: &Target, host: &str) -> Result<Self> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-            target.config_error("the URL's host is not a name or an address that TLS can verify")
-        })?;
-        Ok(Self { settings: target.tls.clone(), name })
+    pub(crate) fn new(target: &Target) -> Result<Self> {
+        for host in target.endpoint.hosts() {
+            verifiable(&host.name).ok_or_else(|| {
+                target
+                    .config_error("the URL's host is not a name or an address that TLS can verify")
+            })?;
+        }
+        Ok(Self(target.tls.clone()))
     }
 
-    /// Reads the certificates anew, so that renewed ones are taken up, and shakes hands.
-    pub(crate) async fn secure(&self, stream: TcpStream) -> RedisResult<TlsStream<TcpStream>> {
-        let settings = self.settings.clone();
+    /// Reads the certificates anew, so that renewed ones are taken up, and shakes hands with who has to
+    /// prove that this is its name.
+    pub(crate) async fn secure(
+        &self,
+        stream: TcpStream,
+        host: &str,
+    ) -> RedisResult<TlsStream<TcpStream>> {
+        let Some(name) = verifiable(host) else {
+            let text = "the host that was named is not a name or an address that TLS can verify";
+            return Err((ErrorKind::InvalidClientConfig, text).into());
+        };
+        let settings = self.0.clone();
         let config = tokio::task::spawn_blocking(move || client_config(&settings)).await;
         let config = config.map_err(|error| RedisError::from(std::io::Error::other(error)))?;
         let config = config.map_err(|error| unusable(&error))?;
-        Ok(TlsConnector::from(Arc::new(config)).connect(self.name.clone(), stream).await?)
+        Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
     }
+}
+
+fn verifiable(host: &str) -> Option<ServerName<'static>> {
+    ServerName::try_from(host.to_owned()).ok()
 }
 
 fn unusable(error: &TlsError) -> RedisError {

@@ -16,7 +16,7 @@ mod redis;
 type Make = fn(&Target, Settings) -> Result<Arc<dyn Managed>>;
 
 /// The URL schemes that are known, each with the feature that has its backend.
-pub const KNOWN_SCHEMES: [(&str, &str); 8] = [
+pub const KNOWN_SCHEMES: [(&str, &str); 10] = [
     ("mongodb", "mongo"),
     ("mongodb+srv", "mongo"),
     ("amqp", "amqp"),
@@ -25,6 +25,8 @@ pub const KNOWN_SCHEMES: [(&str, &str); 8] = [
     ("clickhouses", "clickhouse"),
     ("redis", "redis"),
     ("rediss", "redis"),
+    ("redis-sentinel", "redis"),
+    ("rediss-sentinel", "redis"),
 ];
 
 /// The backends of this build, by feature.

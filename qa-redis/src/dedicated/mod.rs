@@ -59,6 +59,11 @@ impl Dedicated {
         })
     }
 
+    /// What was said on it has left nothing behind, so that it need not be reset.
+    pub(crate) fn is_as_it_was(&mut self) {
+        self.used = false;
+    }
+
     async fn request(&mut self, command: &Cmd) -> RedisResult<Value> {
         let patience = Patience::of(command);
         self.bounded(patience, async |session| {

@@ -33,9 +33,9 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Within a runtime. Dials nothing yet.
-    pub(crate) fn new(way: Arc<Way>, ended: CancellationToken) -> Arc<Self> {
-        let shelf = Shelf::new(way.options.dedicated, DIALS);
+    /// Of so many at the most. Within a runtime. Dials nothing yet.
+    pub(crate) fn new(way: Arc<Way>, ended: CancellationToken, most: usize) -> Arc<Self> {
+        let shelf = Shelf::new(most, DIALS);
         let (runtime, last_failure) = (Handle::current(), Mutex::default());
         Arc::new(Self { way, shelf, until: Until::new(ended), runtime, last_failure })
     }
@@ -139,6 +139,10 @@ impl Pool {
         drop(session);
         self.shelf.discard();
         self.dial();
+    }
+
+    pub(crate) fn way(&self) -> Arc<Way> {
+        Arc::clone(&self.way)
     }
 
     pub(super) fn options(&self) -> &Options {

@@ -2,8 +2,9 @@
 
 use crate::run::{Against, Run};
 use crate::{
-    black_hole, broker, cancelled, cold, fairness, frozen, half_open, herd, leaks, limit, model,
-    moments, ordered, races, redaction, restart, shaky, silent_door, soak, stopped, storm, ugly,
+    black_hole, broker, cancelled, cold, fairness, frozen, half_open, herd, keys, leaks, limit,
+    model, moments, ordered, races, redaction, restart, shaky, silent_door, soak, stopped, storm,
+    ugly,
 };
 use futures_util::future::LocalBoxFuture;
 use integration_tests::experiment::Figure;
@@ -41,9 +42,10 @@ macro_rules! each {
             Against::Rabbitmq => Box::pin($($function)::+::<integration_tests::RabbitMq>(run)),
             Against::Clickhouse => Box::pin($($function)::+::<integration_tests::ClickHouse>(run)),
             Against::Redis => Box::pin($($function)::+::<integration_tests::Redis>(run)),
-            Against::Core | Against::Pool | Against::RabbitmqCluster => {
-                unreachable!("it is about one backend")
-            }
+            Against::Core
+            | Against::Pool
+            | Against::RabbitmqCluster
+            | Against::RedisSentinels => unreachable!("it is about one backend"),
         }}
     };
 }
@@ -97,6 +99,14 @@ pub(crate) const ALL: &[Experiment] = &[
         seconds: 240,
         needs: Needs::Core,
         run: |run| Box::pin(broker::no_loss(run)),
+    },
+    Experiment {
+        id: "E8",
+        title: "nothing is applied twice",
+        against: &[Against::Redis],
+        seconds: 200,
+        needs: Needs::Core,
+        run: |run| Box::pin(keys::counter(run)),
     },
     Experiment {
         id: "E9",
@@ -254,6 +264,22 @@ pub(crate) const ALL: &[Experiment] = &[
         seconds: 60,
         needs: Needs::Little,
         run: each!(limit::full),
+    },
+    Experiment {
+        id: "E31",
+        title: "another master",
+        against: &[Against::RedisSentinels],
+        seconds: 300,
+        needs: Needs::Little,
+        run: |run| Box::pin(keys::failover(run)),
+    },
+    Experiment {
+        id: "E32",
+        title: "a lock under faults",
+        against: &[Against::Redis],
+        seconds: 200,
+        needs: Needs::Core,
+        run: |run| Box::pin(keys::locks(run)),
     },
 ];
 

@@ -48,6 +48,18 @@ pub(crate) enum Command {
     /// Runs one experiment in this process and prints its figures as JSON
     #[command(hide = true)]
     One(One),
+    /// Holds a lock again and again, for E32
+    #[command(hide = true)]
+    Hold(Hold),
+}
+
+/// A process of holders; its server's URL is in `QA_HOLDER_URL`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Hold {
+    #[arg(long)]
+    pub(crate) tasks: usize,
+    #[arg(long, value_parser = duration)]
+    pub(crate) ttl: Duration,
 }
 
 /// One experiment on one backend.

@@ -21,6 +21,7 @@ mod fairness;
 mod frozen;
 mod half_open;
 mod herd;
+mod keys;
 mod leaks;
 mod limit;
 mod lines;
@@ -61,6 +62,7 @@ async fn main() -> ExitCode {
             Ok(true)
         }
         Some(Command::One(one)) => child::run(one).await.map(|()| true),
+        Some(Command::Hold(hold)) => keys::hold(hold).await.map(|()| true),
         None => schedule::run(&cli).await,
     };
     match outcome {

@@ -19,6 +19,8 @@ pub(crate) enum Against {
     RabbitmqCluster,
     Clickhouse,
     Redis,
+    /// A master with two replicas, under three sentinels.
+    RedisSentinels,
 }
 
 impl Against {
@@ -38,6 +40,7 @@ impl Against {
             Self::RabbitmqCluster => "rabbitmq-cluster",
             Self::Clickhouse => "clickhouse",
             Self::Redis => "redis",
+            Self::RedisSentinels => "redis-sentinels",
         }
     }
 }
