@@ -25,12 +25,16 @@ pub(crate) struct Experiment {
 /// What an experiment needs of the machine, so that the others do not spoil its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
+    /// It does nothing but wait, and runs beside the soak.
+    Nothing,
     /// It mostly waits.
     Little,
-    /// It is busy: no other such runs beside it.
+    /// It is busy, or starts servers that are for seconds: no other such runs beside it.
     Core,
     /// It measures small times, and runs alone.
     Machine,
+    /// It lasts, and is not to be disturbed: only what does nothing runs beside it.
+    Calm,
 }
 
 /// A function that is generic over the subject, as one that looks the subject up.
@@ -57,15 +61,15 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "half-open connection, at rest",
         against: Against::FOUR,
         seconds: 70,
-        needs: Needs::Little,
+        needs: Needs::Nothing,
         run: each!(half_open::idle),
     },
     Experiment {
         id: "E2",
         title: "half-open connection, at work",
         against: Against::FOUR,
-        seconds: 75,
-        needs: Needs::Core,
+        seconds: 60,
+        needs: Needs::Little,
         run: each!(half_open::busy),
     },
     Experiment {
@@ -80,16 +84,16 @@ pub(crate) const ALL: &[Experiment] = &[
         id: "E4",
         title: "killed and started again",
         against: Against::FOUR,
-        seconds: 420,
-        needs: Needs::Little,
+        seconds: 350,
+        needs: Needs::Core,
         run: each!(restart::crash),
     },
     Experiment {
         id: "E5",
         title: "accepts, then silence",
         against: Against::FOUR,
-        seconds: 130,
-        needs: Needs::Little,
+        seconds: 120,
+        needs: Needs::Nothing,
         run: each!(silent_door::accepts),
     },
     Experiment {
@@ -128,7 +132,7 @@ pub(crate) const ALL: &[Experiment] = &[
         id: "E11",
         title: "a herd that comes back",
         against: Against::FOUR,
-        seconds: 60,
+        seconds: 45,
         // Its figure is of tenths of a second, and any pause of the machine has many come at once.
         needs: Needs::Machine,
         run: each!(herd::back),
@@ -137,15 +141,23 @@ pub(crate) const ALL: &[Experiment] = &[
         id: "E12",
         title: "the log of a herd",
         against: Against::FOUR,
-        seconds: 80,
+        seconds: 70,
         needs: Needs::Little,
         run: each!(storm::storm),
+    },
+    Experiment {
+        id: "E13",
+        title: "many at once",
+        against: &[Against::Redis],
+        seconds: 10,
+        needs: Needs::Machine,
+        run: |run| Box::pin(keys::spike(run)),
     },
     Experiment {
         id: "E14",
         title: "fairness and exactness",
         against: Against::FOUR,
-        seconds: 60,
+        seconds: 10,
         needs: Needs::Machine,
         run: each!(fairness::waiters),
     },
@@ -153,7 +165,7 @@ pub(crate) const ALL: &[Experiment] = &[
         id: "E15",
         title: "cancellation safety",
         against: Against::FOUR,
-        seconds: 90,
+        seconds: 35,
         needs: Needs::Machine,
         run: each!(cancelled::operations),
     },
@@ -161,7 +173,7 @@ pub(crate) const ALL: &[Experiment] = &[
         id: "E16",
         title: "leak detection",
         against: Against::FOUR,
-        seconds: 20,
+        seconds: 10,
         needs: Needs::Machine,
         run: each!(leaks::detection),
     },
@@ -169,7 +181,7 @@ pub(crate) const ALL: &[Experiment] = &[
         id: "E17",
         title: "ordered shutdown with a hung member",
         against: &[Against::Pool],
-        seconds: 120,
+        seconds: 230,
         needs: Needs::Machine,
         run: |run| Box::pin(ordered::shutdown(run)),
     },
@@ -183,8 +195,8 @@ pub(crate) const ALL: &[Experiment] = &[
             Against::Clickhouse,
             Against::Redis,
         ],
-        seconds: 60,
-        needs: Needs::Core,
+        seconds: 55,
+        needs: Needs::Little,
         run: |run| {
             let live: fn(Run) -> LocalBoxFuture<'static, Vec<Figure>> = each!(moments::live);
             if run.against == Against::Core { Box::pin(races::core(run)) } else { live(run) }
@@ -208,7 +220,7 @@ pub(crate) const ALL: &[Experiment] = &[
             Against::Clickhouse,
             Against::Redis,
         ],
-        seconds: 100,
+        seconds: 75,
         needs: Needs::Little,
         run: |run| match run.against {
             Against::Pool => Box::pin(black_hole::health(run)),
@@ -219,8 +231,8 @@ pub(crate) const ALL: &[Experiment] = &[
         id: "E21",
         title: "ugly network",
         against: Against::FOUR,
-        seconds: 300,
-        needs: Needs::Core,
+        seconds: 200,
+        needs: Needs::Little,
         run: each!(ugly::network),
     },
     Experiment {
@@ -235,8 +247,8 @@ pub(crate) const ALL: &[Experiment] = &[
         id: "E26",
         title: "cold start",
         against: &[Against::Pool],
-        seconds: 100,
-        needs: Needs::Little,
+        seconds: 90,
+        needs: Needs::Nothing,
         run: |run| Box::pin(cold::start(run)),
     },
     Experiment {
@@ -244,7 +256,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "our process is stopped",
         against: Against::FOUR,
         seconds: 100,
-        needs: Needs::Little,
+        needs: Needs::Nothing,
         run: each!(stopped::process),
     },
     Experiment {
@@ -254,7 +266,7 @@ pub(crate) const ALL: &[Experiment] = &[
         seconds: 660,
         // Where the machine is so busy that two pings in a row take a second, a resource is lost
         // without a fault.
-        needs: Needs::Machine,
+        needs: Needs::Calm,
         run: |run| Box::pin(soak::pool(run)),
     },
     Experiment {

@@ -19,6 +19,9 @@ use tokio::process::Command;
 /// Beyond what the soak is given, no experiment may take longer.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
+/// So many of those that do nothing but wait run at once while the soak does.
+const BESIDE_THE_SOAK: usize = 2;
+
 /// Has the allocator give back what is freed: what it keeps for later would look like a leak. The
 /// RabbitMQ driver's buffers alone are 16 MiB a resource, which come and go with its connections.
 const THRIFT: [(&str, &str); 3] = [
@@ -59,11 +62,14 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
         done: AtomicUsize::new(0),
     };
     let of = |needs| jobs.iter().copied().filter(move |job| job.experiment.needs == needs);
-    let mut rows = call.run_all(of(Needs::Machine), 1).await;
+    let soak = jobs.iter().any(|job| job.experiment.needs == Needs::Calm);
+    let few = if soak { cli.jobs.min(BESIDE_THE_SOAK) } else { cli.jobs };
+    let (undisturbed, waiting) =
+        tokio::join!(call.run_all(of(Needs::Calm), 1), call.run_all(of(Needs::Nothing), few));
+    let alone = call.run_all(of(Needs::Machine), 1).await;
     let (busy, others) =
         tokio::join!(call.run_all(of(Needs::Core), 1), call.run_all(of(Needs::Little), cli.jobs));
-    rows.extend(busy);
-    rows.extend(others);
+    let mut rows = [undisturbed, waiting, alone, busy, others].concat();
     rows.sort_by_key(Row::place);
     call.end(&rows)
 }

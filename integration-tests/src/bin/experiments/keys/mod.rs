@@ -1,14 +1,16 @@
-//! Experiments that only Redis has: counters, failovers, locks.
+//! Experiments that only Redis has: counters, connections of one's own, failovers, locks.
 
 mod counter;
 mod failover;
 mod holder;
 mod locks;
+mod spike;
 
 pub(crate) use counter::counter;
 pub(crate) use failover::failover;
 pub(crate) use holder::hold;
 pub(crate) use locks::locks;
+pub(crate) use spike::spike;
 
 use std::time::Duration;
 
