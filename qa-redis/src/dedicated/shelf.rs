@@ -79,7 +79,9 @@ impl<T> Shelf<T> {
     /// How many are to be made now: no more than wait for one. They count from now on.
     pub(super) fn wanted(&self) -> usize {
         let mut state = self.state();
-        let unserved = self.waiting().saturating_sub(state.being_made);
+        // Who is to have one that is here still counts as waiting until it runs.
+        let coming = state.being_made + state.things.len();
+        let unserved = self.waiting().saturating_sub(coming);
         let wanted =
             unserved.min(self.most_being_made - state.being_made).min(self.most - state.all);
         state.being_made += wanted;
@@ -163,6 +165,8 @@ mod tests {
         }
         assert_eq!((shelf.wanted(), shelf.wanted()), (1, 0), "two at once");
         shelf.made('a');
+        assert_eq!((shelf.wanted(), shelf.all()), (1, 3), "four are not served, and one is made");
+        shelf.not_made();
         assert_eq!((&mut all[0]).now_or_never(), Some(Some('a')));
         assert_eq!((shelf.wanted(), shelf.all()), (1, 3));
         shelf.made('b');
@@ -172,6 +176,19 @@ mod tests {
         assert_eq!((shelf.wanted(), shelf.all()), (1, 3));
         shelf.discard();
         assert_eq!((shelf.wanted(), shelf.all()), (1, 3));
+    }
+
+    #[test]
+    fn none_is_made_for_who_is_to_have_one_that_is_here() {
+        let shelf = Shelf::new(9, 2);
+        let mut both: Vec<_> = (0..2).map(|_| Box::pin(shelf.take(none))).collect();
+        for waits in &mut both {
+            assert!(waits.now_or_never().is_none());
+        }
+        assert_eq!(shelf.wanted(), 2);
+        shelf.made('a');
+        shelf.made('b');
+        assert_eq!((shelf.waiting(), shelf.wanted()), (2, 0), "neither has run since");
     }
 
     #[test]
