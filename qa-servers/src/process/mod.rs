@@ -26,8 +26,8 @@ use crate::watchdog::Watchdog;
 use crate::{Error, Options, System, log};
 
 /// How long a graceful stop may take before it is forced. RabbitMQ with its management plugin
-/// needs six seconds.
-const STOP_LIMIT: Duration = Duration::from_secs(40);
+/// needs six seconds; ClickHouse, which writes out its tables, has needed over 40 on a busy disk.
+const STOP_LIMIT: Duration = Duration::from_secs(120);
 /// How often a process is looked at that is about to end.
 const POLL: Duration = Duration::from_millis(2);
 
