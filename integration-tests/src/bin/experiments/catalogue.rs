@@ -29,12 +29,25 @@ pub(crate) enum Needs {
     Nothing,
     /// It mostly waits.
     Little,
-    /// It is busy, or starts servers that are for seconds: no other such runs beside it.
+    /// It is busy: no other such runs beside it.
     Core,
+    /// It starts servers again and again, which keeps the machine busy where a start takes seconds.
+    Starts,
     /// It measures small times, and runs alone.
     Machine,
     /// It lasts, and is not to be disturbed: only what does nothing runs beside it.
     Calm,
+}
+
+impl Needs {
+    /// The same, of one backend: what [`Starts`](Needs::Starts) comes to with its server.
+    pub(crate) fn with(self, against: Against) -> Needs {
+        match (self, against) {
+            (Needs::Starts, Against::Mongodb | Against::Redis) => Needs::Little,
+            (Needs::Starts, _) => Needs::Core,
+            (needs, _) => needs,
+        }
+    }
 }
 
 /// A function that is generic over the subject, as one that looks the subject up.
@@ -85,7 +98,7 @@ pub(crate) const ALL: &[Experiment] = &[
         title: "killed and started again",
         against: Against::FOUR,
         seconds: 350,
-        needs: Needs::Core,
+        needs: Needs::Starts,
         run: each!(restart::crash),
     },
     Experiment {

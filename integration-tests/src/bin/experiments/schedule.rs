@@ -37,6 +37,12 @@ struct Job {
     against: Against,
 }
 
+impl Job {
+    fn needs(self) -> Needs {
+        self.experiment.needs.with(self.against)
+    }
+}
+
 /// What every job of this call has in common.
 struct Call<'a> {
     cli: &'a Cli,
@@ -61,8 +67,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
         all: jobs.len(),
         done: AtomicUsize::new(0),
     };
-    let of = |needs| jobs.iter().copied().filter(move |job| job.experiment.needs == needs);
-    let soak = jobs.iter().any(|job| job.experiment.needs == Needs::Calm);
+    let of = |needs| jobs.iter().copied().filter(move |job| job.needs() == needs);
+    let soak = jobs.iter().any(|job| job.needs() == Needs::Calm);
     let few = if soak { cli.jobs.min(BESIDE_THE_SOAK) } else { cli.jobs };
     let (undisturbed, waiting) =
         tokio::join!(call.run_all(of(Needs::Calm), 1), call.run_all(of(Needs::Nothing), few));
@@ -94,9 +100,9 @@ fn jobs(cli: &Cli) -> Result<Vec<Job>> {
     if jobs.is_empty() {
         bail!("none of them is about that backend");
     }
-    jobs.sort_by_key(|job| match job.experiment {
-        Experiment { needs: Needs::Core, seconds, .. } => i64::from(*seconds),
-        Experiment { seconds, .. } => -i64::from(*seconds),
+    jobs.sort_by_key(|job| match (job.needs(), i64::from(job.experiment.seconds)) {
+        (Needs::Core, seconds) => seconds,
+        (_, seconds) => -seconds,
     });
     Ok(jobs)
 }
