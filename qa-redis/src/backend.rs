@@ -2,8 +2,10 @@
 
 use crate::classify;
 use crate::client::Client;
-use crate::options::Options;
+use crate::cluster::{Cluster, Seeds};
+use crate::options::{Form, Options};
 use crate::sentinel::Sentinels;
+use crate::server::Server;
 use crate::tls::Tls;
 use crate::way::{Route, Way};
 use qa_resource_core::{Backend, Class, Result, Target, async_trait};
@@ -11,14 +13,16 @@ use redis::{RedisError, RedisResult};
 use std::sync::Arc;
 
 /// The URL schemes of this backend.
-const SCHEMES: [&str; 4] = ["redis", "rediss", "redis-sentinel", "rediss-sentinel"];
+const SCHEMES: [&str; 6] =
+    ["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"];
 
 /// The port of a URL that names none.
 pub(crate) fn port(scheme: &str) -> u16 {
     if scheme.ends_with("-sentinel") { 26379 } else { 6379 }
 }
 
-/// One Redis server, or the master that sentinels name, reached over one multiplexed connection.
+/// One Redis server, the master that sentinels name, or a cluster; each server reached over one
+/// multiplexed connection.
 ///
 /// The URL is `redis://[[user]:password@]host[:port][/database]`, or `rediss://…` for TLS (feature
 /// `tls`); what is special in user or password is percent-encoded. Its query may have:
@@ -48,6 +52,22 @@ pub(crate) fn port(scheme: &str) -> u16 {
 /// while the sentinels name nobody who can be reached, up to 4 s, so that the new master is found as
 /// soon as they name it.
 ///
+/// # Cluster
+/// `redis-cluster://[[user]:password@]host[:port],host[:port]…` (`rediss-cluster://` for TLS) names some
+/// of a cluster's nodes, any of them, which tell of the others; those have to be reachable at the
+/// addresses that they announce. Its query may have these too:
+///
+/// | key | meaning | default |
+/// |---|---|---|
+/// | `reads` | `replica` has what only reads answered by a master's replicas in turns, as long as one is connected: they may be behind, and a value that was just written may not be there yet | `master` |
+/// | `node_wait` | limit for waiting, before a command is sent, until the node that has its keys is connected or their slot is served; `0s` fails at once | `5s` |
+///
+/// Each node's connection is kept by itself: a node is pinged each second, left when two answers in a
+/// row do not come, and dialled again with growing pauses. While one is away the resource is ready, but
+/// [impaired](qa_resource_core::Backend::impairment), and commands for its slots wait for `node_wait`
+/// until it is back or another has taken its place, which is asked for each quarter of a second. The
+/// resource is lost when no master is connected any more, and begins again from the URL.
+///
 /// # What becomes of a connection
 /// A command that runs into the response timeout may still be applied. The connection carries the
 /// resource's name, as `CLIENT LIST` shows it. It's replaced when it breaks, when too many answers
@@ -55,31 +75,41 @@ pub(crate) fn port(scheme: &str) -> u16 {
 #[derive(Debug)]
 pub struct Redis {
     address: String,
-    way: Arc<Way>,
+    to: To,
+}
+
+#[derive(Debug)]
+enum To {
+    Server(Arc<Way>),
+    Cluster(Arc<Seeds>),
 }
 
 impl Redis {
     /// Checks everything that the target says. Nothing is dialled.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](qa_resource_core::ErrorKind::Config): another scheme, several hosts, a
-    /// path that is not a database number, a user without a password, an unknown key or a bad value
+    /// [`ErrorKind::Config`](qa_resource_core::ErrorKind::Config): another scheme, several hosts of one
+    /// server, a path that is not a database number, a cluster's other than 0, a user without a password, an unknown key or a bad value
     /// in the query, or TLS in a build without the feature `tls`.
     pub fn new(target: &Target) -> Result<Self> {
         target.expect_scheme(&SCHEMES)?;
         let scheme = target.endpoint.scheme();
         let options = Options::new(target)?;
         let tls = scheme.starts_with("rediss").then(|| Tls::new(target)).transpose()?;
-        let route = match &options.sentinel {
-            Some(with) => Route::Sentinels(Box::new(Sentinels::new(
+        let address = target.endpoint.address(port(scheme));
+        let route = match &options.form {
+            Form::Server => Route::Direct(options.places[0].clone()),
+            Form::Sentinels(with) => Route::Sentinels(Box::new(Sentinels::new(
                 options.places.clone(),
                 with.service.clone(),
                 options.for_sentinel(with),
             ))),
-            None => Route::Direct(options.places[0].clone()),
+            Form::Cluster { .. } => {
+                let to = To::Cluster(Arc::new(Seeds::new(options, tls)));
+                return Ok(Self { address, to });
+            }
         };
-        let address = target.endpoint.address(port(scheme));
-        Ok(Self { address, way: Arc::new(Way { options, tls, route }) })
+        Ok(Self { address, to: To::Server(Arc::new(Way { options, tls, route })) })
     }
 }
 
@@ -95,10 +125,13 @@ impl Backend for Redis {
     }
 
     async fn connect(&self) -> RedisResult<Client> {
-        Ok(Client::new(self.way.open_shared().await?, &self.way))
+        match &self.to {
+            To::Server(way) => Ok(Server::new(way.open_shared().await?, way).into()),
+            To::Cluster(seeds) => Ok(Cluster::connect(seeds).await?.into()),
+        }
     }
 
-    /// `PING`, over each connection that everybody uses.
+    /// `PING`, over each connection that everybody uses; of a cluster, whether any master answers.
     async fn ping(&self, client: &Client) -> RedisResult<()> {
         client.ping().await
     }
@@ -112,6 +145,15 @@ impl Backend for Redis {
 
     async fn lost(&self, client: &Client) -> RedisError {
         client.lost().await
+    }
+
+    /// Of a cluster, which masters are not connected and how many slots have none.
+    fn impairment(&self, client: &Client) -> Option<String> {
+        client.impairment()
+    }
+
+    async fn impairment_changed(&self, client: &Client, impaired: bool) {
+        client.impairment_changed(impaired).await;
     }
 
     fn classify(error: &RedisError) -> Class {

@@ -89,8 +89,11 @@ fn class_of(code: &str, detail: &str) -> Class {
 fn kind_of(code: &str, detail: &str) -> ErrorKind {
     match code {
         "NOAUTH" | "WRONGPASS" | "NOPERM" | "DENIED" => ErrorKind::Auth,
-        // The server is there, but can't serve: it loads, it lost its master, or it's no longer one.
-        "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "READONLY" | "NOREPLICAS" => ErrorKind::Connect,
+        // The server is there, but can't serve: it loads, it lost its master, it's no longer one, or
+        // it no longer has the key.
+        "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "READONLY" | "NOREPLICAS" | "MOVED" | "ASK" => {
+            ErrorKind::Connect
+        }
         "OOM" | "BUSY" | "TRYAGAIN" | "MISCONF" => ErrorKind::Overloaded,
         "ERR" => kind_of_text(detail),
         _ => ErrorKind::Operation,

@@ -25,6 +25,17 @@ pub struct Counts {
     pub dedicated: usize,
 }
 
+impl Counts {
+    /// Both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            timeouts: self.timeouts + other.timeouts,
+            dedicated: self.dedicated + other.dedicated,
+        }
+    }
+}
+
 /// Ends the connection when the last clone of the client is dropped.
 #[derive(Debug)]
 pub(crate) struct Link {

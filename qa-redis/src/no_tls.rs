@@ -4,7 +4,7 @@ use qa_resource_core::{Result, Target};
 use redis::RedisResult;
 use tokio::net::TcpStream;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Tls {}
 
 impl Tls {

@@ -22,14 +22,17 @@ const MOST_SHARED: usize = 64;
 const KEYS: &str =
     "protocol, response_timeout, max_timeouts, connections, dedicated, dedicated_wait";
 const SENTINEL_KEYS: &str = "service, sentinel_user, sentinel_password";
+const CLUSTER_KEYS: &str = "reads, node_wait";
+
+/// How long a command for a node that is away waits, where nobody chose otherwise.
+const NODE_WAIT: Duration = Duration::from_secs(5);
 
 /// The part of a target that the driver has no type for.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// The server, or the sentinels.
+    /// The server, the sentinels, or some of the cluster's nodes.
     pub(crate) places: Vec<Place>,
-    /// What they know the master by, and how to log in to them; `None` without sentinels.
-    pub(crate) sentinel: Option<SentinelOptions>,
+    pub(crate) form: Form,
     pub(crate) database: u32,
     pub(crate) user: Option<Secret>,
     pub(crate) password: Option<Secret>,
@@ -47,6 +50,27 @@ pub(crate) struct Options {
     pub(crate) dedicated_wait: Duration,
 }
 
+/// What the URL is of.
+#[derive(Clone, Debug)]
+pub(crate) enum Form {
+    Server,
+    Sentinels(SentinelOptions),
+    Cluster {
+        /// Who answers what only reads.
+        reads: Reads,
+        /// Limit for waiting until a node is there that a command is for.
+        node_wait: Duration,
+    },
+}
+
+/// Who answers what only reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    Master,
+    /// One of the master's replicas, as long as one is connected.
+    Replica,
+}
+
 /// The part of the URL that is about sentinels.
 #[derive(Clone, Debug)]
 pub(crate) struct SentinelOptions {
@@ -58,10 +82,11 @@ pub(crate) struct SentinelOptions {
 impl Options {
     pub(crate) fn new(target: &Target) -> Result<Self> {
         let endpoint = &target.endpoint;
-        let sentinel = endpoint.scheme().ends_with("-sentinel").then(SentinelOptions::default);
-        if sentinel.is_none() && endpoint.hosts().len() > 1 {
+        let form = Form::of(endpoint.scheme());
+        if matches!(form, Form::Server) && endpoint.hosts().len() > 1 {
             return Err(target.config_error(
-                "the URL names several hosts; redis takes one, and redis-sentinel any number",
+                "the URL names several hosts; redis takes one, and redis-sentinel and \
+                 redis-cluster any number",
             ));
         }
         if endpoint.user().is_some() && endpoint.password().is_none() {
@@ -69,7 +94,7 @@ impl Options {
         }
         let mut options = Self {
             places: places(target, crate::backend::port(endpoint.scheme())),
-            sentinel,
+            form,
             database: database(target)?,
             user: endpoint.user().cloned(),
             password: endpoint.password().cloned(),
@@ -87,16 +112,35 @@ impl Options {
                 return Err(target.config_error(expected));
             }
         }
-        if options
-            .sentinel
-            .as_ref()
-            .is_some_and(|with| with.user.is_some() && with.password.is_none())
-        {
-            return Err(
-                target.config_error("the URL has a `sentinel_user` but no `sentinel_password`")
-            );
+        match options.contradiction() {
+            Some(contradiction) => Err(target.config_error(contradiction)),
+            None => Ok(options),
         }
-        Ok(options)
+    }
+
+    /// What the URL says that can't be.
+    fn contradiction(&self) -> Option<&'static str> {
+        match &self.form {
+            Form::Sentinels(SentinelOptions { user: Some(_), password: None, .. }) => {
+                Some("the URL has a `sentinel_user` but no `sentinel_password`")
+            }
+            Form::Cluster { .. } if self.database != 0 => {
+                Some("a cluster has one database only, 0; leave it out of the URL")
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the sessions that share the work may read from a replica.
+    pub(crate) fn may_read_replicas(&self) -> bool {
+        matches!(self.form, Form::Cluster { reads: Reads::Replica, .. })
+    }
+
+    pub(crate) fn node_wait(&self) -> Duration {
+        match self.form {
+            Form::Cluster { node_wait, .. } => node_wait,
+            _ => Duration::ZERO,
+        }
     }
 
     /// The same for a sentinel: with its own user, and no more than it needs.
@@ -137,26 +181,57 @@ impl Options {
                 self.dedicated_wait = duration(value)
                     .ok_or("`dedicated_wait` is not a duration above zero, such as 500ms or 5s")?;
             }
-            _ => return self.set_sentinel(key, value),
+            _ => return self.form.set(key, value),
         }
         Ok(())
     }
+}
 
-    fn set_sentinel(&mut self, key: &str, value: &str) -> Result<(), String> {
-        let Some(sentinel) = &mut self.sentinel else {
-            return Err(format!("the URL's query has an unknown key `{key}`; known: {KEYS}"));
-        };
-        match key {
-            "service" if value.is_empty() => return Err("`service` is empty".to_owned()),
-            "service" => value.clone_into(&mut sentinel.service),
-            "sentinel_user" => sentinel.user = Some(Secret::from(value)),
-            "sentinel_password" => sentinel.password = Some(Secret::from(value)),
+impl Form {
+    fn of(scheme: &str) -> Self {
+        match scheme.rsplit_once('-') {
+            Some((_, "sentinel")) => Self::Sentinels(SentinelOptions::default()),
+            Some((_, "cluster")) => Self::Cluster { reads: Reads::Master, node_wait: NODE_WAIT },
+            _ => Self::Server,
+        }
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match (&mut *self, key) {
+            (Self::Sentinels(_), "service") if value.is_empty() => {
+                return Err("`service` is empty".to_owned());
+            }
+            (Self::Sentinels(with), "service") => value.clone_into(&mut with.service),
+            (Self::Sentinels(with), "sentinel_user") => with.user = Some(Secret::from(value)),
+            (Self::Sentinels(with), "sentinel_password") => {
+                with.password = Some(Secret::from(value));
+            }
+            (Self::Cluster { node_wait, .. }, "node_wait") => {
+                *node_wait =
+                    time(value).ok_or("`node_wait` is not a duration, such as 0s or 5s")?;
+            }
+            (Self::Cluster { reads, .. }, "reads") => {
+                *reads = match value {
+                    "master" => Reads::Master,
+                    "replica" => Reads::Replica,
+                    _ => return Err("`reads` is not master or replica".to_owned()),
+                };
+            }
             _ => {
-                let known = format!("{KEYS}, {SENTINEL_KEYS}");
+                let known = self.keys();
                 return Err(format!("the URL's query has an unknown key `{key}`; known: {known}"));
             }
         }
         Ok(())
+    }
+
+    /// Those that a query may have.
+    fn keys(&self) -> String {
+        match self {
+            Self::Server => KEYS.to_owned(),
+            Self::Sentinels(_) => format!("{KEYS}, {SENTINEL_KEYS}"),
+            Self::Cluster { .. } => format!("{KEYS}, {CLUSTER_KEYS}"),
+        }
     }
 }
 
@@ -193,8 +268,11 @@ fn protocol(text: &str) -> Option<ProtocolVersion> {
 }
 
 fn duration(text: &str) -> Option<Duration> {
-    let text = StrDeserializer::<NotADuration>::new(text);
-    humantime_serde::deserialize(text).ok().filter(|duration: &Duration| !duration.is_zero())
+    time(text).filter(|duration| !duration.is_zero())
+}
+
+fn time(text: &str) -> Option<Duration> {
+    humantime_serde::deserialize(StrDeserializer::<NotADuration>::new(text)).ok()
 }
 
 /// `CLIENT SETNAME` takes printable ASCII without blanks.
@@ -221,8 +299,12 @@ mod tests {
 
     #[test]
     fn sentinels_are_several_and_have_users_of_their_own() {
+        let sentinel_of = |options: &Options| match &options.form {
+            Form::Sentinels(sentinel) => sentinel.clone(),
+            other => panic!("{other:?}"),
+        };
         let plain = options("redis-sentinel://:p@a,b:1/3").unwrap();
-        let sentinel = plain.sentinel.as_ref().unwrap();
+        let sentinel = &sentinel_of(&plain);
         assert_eq!((shown(&plain), plain.database), ("a:26379,b:1".into(), 3));
         assert_eq!((sentinel.service.as_str(), plain.password.is_some()), ("mymaster", true));
         let ours = plain.for_sentinel(sentinel);
@@ -230,11 +312,23 @@ mod tests {
 
         let url = "redis-sentinel://h?service=bars&sentinel_user=u&sentinel_password=p";
         let full = options(url).unwrap();
-        let sentinel = full.sentinel.as_ref().unwrap();
+        let sentinel = &sentinel_of(&full);
         let login = full.for_sentinel(sentinel);
         assert_eq!(sentinel.service, "bars");
         assert_eq!((login.user.unwrap().expose(), login.password.unwrap().expose()), ("u", "p"));
         assert!(full.user.is_none() && full.password.is_none());
+    }
+
+    #[test]
+    fn a_cluster_is_named_by_some_of_its_nodes() {
+        let plain = options("redis-cluster://:p@a,b:1/0").unwrap();
+        assert_eq!(shown(&plain), "a:6379,b:1");
+        assert!(!plain.may_read_replicas());
+        assert_eq!(plain.node_wait(), Duration::from_secs(5));
+        let hasty = options("redis-cluster://a?node_wait=0s").unwrap();
+        assert_eq!(hasty.node_wait(), Duration::ZERO);
+        assert!(options("redis-cluster://a?reads=replica").unwrap().may_read_replicas());
+        assert!(!options("redis-cluster://a?reads=master").unwrap().may_read_replicas());
     }
 
     #[test]
@@ -280,6 +374,11 @@ mod tests {
             ("redis-sentinel://h?service=", "`service`"),
             ("redis-sentinel://h?sentinel_user=c4n4ry", "no `sentinel_password`"),
             ("redis-sentinel://h?sentinel_pasword=c4n4ry", "known: protocol"),
+            ("redis-cluster://h/1", "one database"),
+            ("redis-cluster://h?reads=c4n4ry", "`reads`"),
+            ("redis-cluster://h?node_wait=c4n4ry", "`node_wait`"),
+            ("redis-cluster://h?service=c4n4ry", "dedicated_wait, reads"),
+            ("redis://h?reads=replica", "unknown key `reads`"),
         ];
         for (url, expected) in cases {
             let error = options(url).unwrap_err();

@@ -8,6 +8,7 @@
 use crate::classify::classify;
 use crate::dial::{dial, within};
 use crate::login::{ask, login};
+use crate::majority::Majority;
 use crate::options::Options;
 use crate::place::Place;
 use crate::tls::Tls;
@@ -121,7 +122,7 @@ enum Answer {
 /// What they have said so far.
 struct Tally {
     of: usize,
-    named: Vec<(Place, usize)>,
+    named: Majority<Place>,
     unknown: usize,
     failed: Vec<String>,
     /// One of them did not let us in.
@@ -130,7 +131,7 @@ struct Tally {
 
 impl Tally {
     fn of(of: usize) -> Self {
-        Self { of, named: Vec::new(), unknown: 0, failed: Vec::new(), refused: false }
+        Self { of, named: Majority::of(of), unknown: 0, failed: Vec::new(), refused: false }
     }
 
     /// Counts an answer; whether no other could change the result.
@@ -141,22 +142,14 @@ impl Tally {
                 self.refused |= refused;
             }
             Answer::Named(None) => self.unknown += 1,
-            Answer::Named(Some(place)) => {
-                let known = self.named.iter_mut().find(|(known, _)| *known == place);
-                match known {
-                    Some((_, votes)) => *votes += 1,
-                    None => self.named.push((place, 1)),
-                }
-            }
+            Answer::Named(Some(place)) => self.named.count(place),
         }
-        self.named.iter().any(|(_, votes)| *votes > self.of / 2)
+        self.named.is_decided()
     }
 
-    /// Of those with as many votes, the one that was named first.
     fn result(self, service: &str) -> RedisResult<Place> {
-        let most = self.named.iter().map(|(_, votes)| *votes).max().unwrap_or(0);
-        match self.named.into_iter().find(|(_, votes)| *votes == most) {
-            Some((place, _)) => Ok(place),
+        match self.named.most() {
+            Some(place) => Ok(place),
             None if self.unknown > 0 => Err(unknown(service)),
             None => Err(unheard(self.of, &self.failed, self.refused)),
         }

@@ -81,6 +81,10 @@ fn introduce(pipeline: &mut Pipeline, options: &Options, dedicated: bool) {
         let suffix = if dedicated { DEDICATED } else { "" };
         pipeline.cmd("CLIENT").arg("SETNAME").arg(format!("{name}{suffix}"));
     }
+    // To a master it means nothing.
+    if options.may_read_replicas() && !dedicated {
+        pipeline.cmd("READONLY");
+    }
 }
 
 /// Says who we are on a subscriber's socket, which needs no more. A server that refuses the name serves

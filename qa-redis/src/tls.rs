@@ -10,7 +10,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 /// Whom to trust.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tls(TlsSettings);
 
 impl Tls {

@@ -41,8 +41,8 @@ impl Client {
     ///
     /// # Errors
     /// What `body` returned, which applies nothing; those of [`dedicated`](Client::dedicated); what the
-    /// server refused; `TRYAGAIN` where the keys changed under each of the attempts. Where the answer to
-    /// `EXEC` did not come, the outcome is unknown.
+    /// server refused (`MOVED` where a cluster's keys have just moved); `TRYAGAIN` where the keys changed
+    /// under each of the attempts. Where the answer to `EXEC` did not come, the outcome is unknown.
     ///
     /// # Cancel safety
     /// When the future is dropped, all of it is applied or nothing.
@@ -51,23 +51,40 @@ impl Client {
         keys: &[&str],
         mut body: impl AsyncFnMut(&mut Dedicated) -> RedisResult<Option<Pipeline>>,
     ) -> RedisResult<Option<T>> {
-        let mut connection = self.dedicated().await?;
-        let backoff = Backoff::new(PAUSE, LONGEST_PAUSE);
-        let mut pause = None;
-        for _ in 0..ATTEMPTS {
-            if !keys.is_empty() {
-                redis::cmd("WATCH").arg(keys).exec_async(&mut connection).await?;
-            }
-            let Some(mut commands) = body(&mut connection).await? else { return Ok(None) };
-            let applied: Option<T> = commands.atomic().query_async(&mut connection).await?;
-            if applied.is_some() {
-                return Ok(applied);
-            }
-            let next = backoff.next(pause, fastrand::f64());
-            sleep(*pause.insert(next)).await;
+        let mut connection = match keys.first() {
+            Some(key) => self.dedicated_for(key).await?,
+            None => self.dedicated().await?,
+        };
+        let result = tried(&mut connection, keys, &mut body).await;
+        if result.is_err() {
+            // The keys may have moved to another node of a cluster.
+            self.look_again();
         }
-        Err(contended())
+        result
     }
+}
+
+/// Tries it until nobody was faster.
+async fn tried<T: FromRedisValue>(
+    connection: &mut Dedicated,
+    keys: &[&str],
+    body: &mut impl AsyncFnMut(&mut Dedicated) -> RedisResult<Option<Pipeline>>,
+) -> RedisResult<Option<T>> {
+    let backoff = Backoff::new(PAUSE, LONGEST_PAUSE);
+    let mut pause = None;
+    for _ in 0..ATTEMPTS {
+        if !keys.is_empty() {
+            redis::cmd("WATCH").arg(keys).exec_async(connection).await?;
+        }
+        let Some(mut commands) = body(connection).await? else { return Ok(None) };
+        let applied: Option<T> = commands.atomic().query_async(connection).await?;
+        if applied.is_some() {
+            return Ok(applied);
+        }
+        let next = backoff.next(pause, fastrand::f64());
+        sleep(*pause.insert(next)).await;
+    }
+    Err(contended())
 }
 
 fn contended() -> RedisError {

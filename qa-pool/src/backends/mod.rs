@@ -16,7 +16,7 @@ mod redis;
 type Make = fn(&Target, Settings) -> Result<Arc<dyn Managed>>;
 
 /// The URL schemes that are known, each with the feature that has its backend.
-pub const KNOWN_SCHEMES: [(&str, &str); 10] = [
+pub const KNOWN_SCHEMES: [(&str, &str); 12] = [
     ("mongodb", "mongo"),
     ("mongodb+srv", "mongo"),
     ("amqp", "amqp"),
@@ -27,6 +27,8 @@ pub const KNOWN_SCHEMES: [(&str, &str); 10] = [
     ("rediss", "redis"),
     ("redis-sentinel", "redis"),
     ("rediss-sentinel", "redis"),
+    ("redis-cluster", "redis"),
+    ("rediss-cluster", "redis"),
 ];
 
 /// The backends of this build, by feature.

@@ -175,7 +175,7 @@ impl Store {
 
     pub(super) async fn remove_prefix(&self, prefix: &str) -> Result<u64> {
         self.new_generation().await?;
-        let pattern = &format!("{}*", escaped(&self.value(prefix)));
+        let (any, pattern) = (&self.prefix, &format!("{}*", escaped(&self.value(prefix))));
         let (mut cursor, mut removed) = (0_u64, 0);
         loop {
             let (next, keys): (u64, Vec<String>) = self
@@ -183,7 +183,8 @@ impl Store {
                 .run_idempotent(|lease| async move {
                     let mut command = redis::cmd("SCAN");
                     command.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1_000);
-                    command.query_async(&mut lease.clone()).await
+                    // All keys of the cache are kept by one master.
+                    command.query_async(&mut lease.master_of(any)?).await
                 })
                 .await?;
             self.unlink(&keys).await?;

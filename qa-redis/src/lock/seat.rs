@@ -85,11 +85,15 @@ impl Claim {
     pub(super) async fn keep(&self, on: &Group<Redis>) -> Result<bool> {
         let mut call = self.call(&KEEP);
         call.arg(self.ttl());
-        let call = &call;
+        let (call, key) = (&call, &self.keys[0]);
         on.run_idempotent(|lease| async move {
-            let mut connection = lease.urgent().await?;
+            let mut connection = lease.urgent(key).await?;
             let kept = call.invoke_async(&mut connection).await;
             connection.is_as_it_was();
+            if kept.is_err() {
+                // The lock may have moved to another node of a cluster.
+                lease.look_again();
+            }
             kept
         })
         .await

@@ -2,7 +2,7 @@
 
 use super::event::{Event, Gap};
 use super::shared::Shared;
-use super::topic::commands;
+use super::topic::{Topic, commands};
 use super::words::Word;
 use crate::fate::{self, timed_out};
 use crate::way::{Socket, Way};
@@ -93,6 +93,12 @@ impl Hearing<'_> {
             Word::Subscribed(topic) => {
                 self.shared.confirmed.send_modify(|confirmed| _ = confirmed.insert(topic));
                 self.confirm().await
+            }
+            // Not because we said so: its slot went to another node of the cluster.
+            Word::Unsubscribed(topic @ Topic::Sharded(_))
+                if self.shared.topics.borrow().contains(&topic) =>
+            {
+                Err((ErrorKind::Client, "a sharded channel has moved to another node").into())
             }
             Word::Unsubscribed(topic) => {
                 self.shared.confirmed.send_modify(|confirmed| _ = confirmed.remove(&topic));

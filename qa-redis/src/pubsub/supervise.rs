@@ -3,7 +3,11 @@
 use super::event::Event;
 use super::listen::{Lost, Pace, listen};
 use super::shared::Shared;
+use super::topic::Topic;
+use crate::Client;
+use crate::way::Way;
 use qa_resource_core::{Backoff, ErrorKind};
+use redis::{RedisError, RedisResult, ServerErrorKind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +53,10 @@ async fn subscribe(
         ping: settings.health_interval.max(Duration::from_millis(10)),
         silence: settings.health_interval + 2 * settings.health_timeout,
     };
-    let way = lease.way();
+    let way = match way(&lease, &shared.topics.borrow()) {
+        Ok(way) => way,
+        Err(error) => return Some(error.to_string()),
+    };
     let began = Instant::now();
     let cause = tokio::select! {
         biased;
@@ -58,6 +65,8 @@ async fn subscribe(
         error = listen(&way, shared, events, pace, lost) => error.to_string(),
     };
     shared.confirmed.send_replace(BTreeSet::new());
+    // What is sharded may have moved to another node of a cluster.
+    lease.look_again();
     if events.is_closed() {
         return None;
     }
@@ -65,4 +74,26 @@ async fn subscribe(
         *delay = None;
     }
     Some(cause)
+}
+
+/// The way to who tells of these: of a cluster anybody does, but of what is sharded only who has its
+/// slot.
+fn way(client: &Client, topics: &BTreeSet<Topic>) -> RedisResult<Arc<Way>> {
+    let sharded = || {
+        topics.iter().filter_map(|topic| match topic {
+            Topic::Sharded(name) => Some(name.as_str()),
+            _ => None,
+        })
+    };
+    if !client.are_together(sharded()) {
+        return Err(apart());
+    }
+    client.way(sharded().next())
+}
+
+fn apart() -> RedisError {
+    let kind = redis::ErrorKind::Server(ServerErrorKind::CrossSlot);
+    let text = "sharded channels of one subscription are in several slots of the cluster; give each a \
+                subscription of its own, or a common {tag}";
+    (kind, text).into()
 }

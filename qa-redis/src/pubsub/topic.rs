@@ -16,7 +16,7 @@ pub enum Topic {
     /// Every channel whose name matches, as in `bars.60*` (`PSUBSCRIBE`).
     Pattern(String),
     /// One channel that belongs to a slot of a cluster (`SSUBSCRIBE`, from Redis 7.0 on), which is
-    /// published to with `SPUBLISH`.
+    /// published to with `SPUBLISH`. On a cluster, all of a subscription's have to be in one slot.
     Sharded(String),
 }
 

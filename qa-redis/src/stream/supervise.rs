@@ -45,7 +45,7 @@ async fn consume(shared: &Arc<Shared>, delay: &mut Option<Duration>) -> Option<S
         biased;
         () = lease.lost() => "its resource's connection was lost".to_owned(),
         ended = async {
-            let mut connection = lease.dedicated().await?;
+            let mut connection = lease.dedicated_for(&shared.settings.stream).await?;
             ask::create(&mut connection, &shared.settings).await?;
             *delay = None;
             shared.reading.send_replace(true);
@@ -57,6 +57,8 @@ async fn consume(shared: &Arc<Shared>, delay: &mut Option<Duration>) -> Option<S
         },
     };
     shared.reading.send_replace(false);
+    // The stream may have moved to another node of a cluster.
+    lease.look_again();
     Some(cause)
 }
 
