@@ -20,5 +20,8 @@ pub use management::management;
 pub use proxied::{Proxied, nothing_is_left};
 pub use qa_servers::testing::{Refused, Silent, connections, eventually, within};
 pub use rig::Rig;
-pub use subject::{ClickHouse, MongoDb, RabbitMq, Redis, Subject};
+pub use subject::{
+    ClickHouse, Lent, MongoDb, RabbitMq, Reach, Redis, RedisInCluster, RedisUnderSentinel, Subject,
+    Tls,
+};
 pub use wait::{holds_for, reaches};

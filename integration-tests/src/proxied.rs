@@ -1,6 +1,6 @@
 //! A rig whose way to its server leads through a fault proxy.
 
-use crate::{Rig, Subject, connections, eventually, servers};
+use crate::{Lent, Rig, Subject, connections, eventually};
 use qa_pool::Settings;
 use qa_servers::proxy::FaultProxy;
 use std::fmt;
@@ -9,13 +9,15 @@ use std::time::Duration;
 /// How long connections may take to be as they should: a pool closes its idle ones after seconds.
 const SETTLED: Duration = Duration::from_secs(30);
 
-/// A rig on the shared server, with a fault proxy of its own on the way: what it breaks is broken
-/// for nobody else.
+/// A rig with a fault proxy of its own on the way to the server: what it breaks is broken for nobody
+/// else.
 pub struct Proxied<S: Subject> {
     /// The rig.
     pub rig: Rig<S>,
     /// What is between it and the server.
     pub proxy: FaultProxy,
+    /// The server behind it.
+    pub server: Lent,
 }
 
 impl<S: Subject> Proxied<S> {
@@ -24,10 +26,10 @@ impl<S: Subject> Proxied<S> {
     /// # Panics
     /// Where there is no server or no free port.
     pub async fn new(name: &str, settings: Settings) -> Self {
-        let server = servers::shared(S::SYSTEM).await;
+        let server = S::to_proxy().await;
         let proxy = FaultProxy::open(server.port()).await;
-        let url = proxy.url(&S::url(server, name).await);
-        Self { rig: Rig::new(name, &url, settings), proxy }
+        let reach = S::reach(&server, Some(&proxy), name).await;
+        Self { rig: Rig::reaching(reach, settings), proxy, server }
     }
 
     /// The connections that a pool, where the client has one, may keep beyond those of one that nobody
@@ -67,7 +69,7 @@ impl<S: Subject> Proxied<S> {
     /// # Panics
     /// Where it is not so.
     pub async fn close(self) {
-        let Self { rig, proxy } = self;
+        let Self { rig, proxy, server: _server } = self;
         rig.close().await;
         nothing_is_left(&proxy).await;
     }
@@ -86,6 +88,11 @@ pub async fn nothing_is_left(proxy: &FaultProxy) {
 
 impl<S: Subject> fmt::Debug for Proxied<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proxied").field("pool", &self.rig.pool).field("proxy", &self.proxy).finish()
+        let Self { rig, proxy, server } = self;
+        f.debug_struct("Proxied")
+            .field("pool", &rig.pool)
+            .field("proxy", proxy)
+            .field("server", server)
+            .finish()
     }
 }

@@ -1,8 +1,9 @@
 //! A pool with one resource of a subject in it, as a user would make it.
 
-use crate::Subject;
+use crate::{Reach, Subject};
 use qa_pool::core::Target;
 use qa_pool::{Config, Error, Group, ResourceConfig, ResourcePool, Result, Settings, Status};
+use qa_servers::Server;
 use std::time::Duration;
 
 /// How long the pool of a rig may take to close.
@@ -15,6 +16,8 @@ pub struct Rig<S: Subject> {
     pub pool: ResourcePool,
     /// Its only group.
     pub group: Group<S::Backend>,
+    /// Who names the server to it, where somebody does.
+    guide: Option<Server>,
 }
 
 impl<S: Subject> Rig<S> {
@@ -38,7 +41,26 @@ impl<S: Subject> Rig<S> {
         let config = Config { resources: vec![resource], shutdown_timeout: SHUTDOWN_TIMEOUT };
         let pool = ResourcePool::from_config(&config).unwrap();
         let group = pool.get(&name).unwrap();
-        Self { pool, group }
+        Self { pool, group, guide: None }
+    }
+
+    /// As [`new`](Self::new), as a subject's server is reached.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    #[must_use]
+    pub fn reaching(reach: Reach, settings: Settings) -> Self {
+        Self { guide: reach.guide, ..Self::of_target(reach.target, settings) }
+    }
+
+    /// A rig that is connected to this server; the resource is called `name`.
+    ///
+    /// # Panics
+    /// Where it can't be.
+    pub async fn connected_to(server: &Server, name: &str, settings: Settings) -> Self {
+        let rig = Self::reaching(S::reach(server, None, name).await, settings);
+        rig.pool.connect().await.unwrap();
+        rig
     }
 
     /// A rig that is connected.
@@ -96,12 +118,20 @@ impl<S: Subject> Rig<S> {
         Ok(())
     }
 
+    /// Has who names the server go, who has connections to it, too.
+    pub async fn dismiss_guide(&mut self) {
+        if let Some(guide) = self.guide.take() {
+            guide.remove().await;
+        }
+    }
+
     /// Closes the pool, which must be clean.
     ///
     /// # Panics
     /// Where anything had to be forced.
-    pub async fn close(self) {
+    pub async fn close(mut self) {
         let report = self.pool.close(SHUTDOWN_TIMEOUT).await;
         assert!(report.is_clean(), "{report}");
+        self.dismiss_guide().await;
     }
 }

@@ -1,18 +1,23 @@
 //! One backend as the behaviour suite sees it.
 
 mod clickhouse;
+mod forms;
 mod mongodb;
 mod rabbitmq;
 mod redis;
 
 pub use clickhouse::ClickHouse;
+pub use forms::{RedisInCluster, RedisUnderSentinel, Tls};
 pub use mongodb::MongoDb;
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 
-use qa_pool::core::async_trait;
+use crate::servers::{self, Form};
+use qa_pool::core::{Target, async_trait};
 use qa_pool::{Backend, Group, Result};
+use qa_servers::proxy::FaultProxy;
 use qa_servers::{Server, System};
+use std::ops::Deref;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -25,6 +30,9 @@ pub trait Subject: Send + Sync + 'static {
 
     /// The server that belongs to it.
     const SYSTEM: System;
+
+    /// How that server is started.
+    const FORM: Form = Form::Plain;
 
     /// The connections of a resource that nobody uses, once it is ready.
     const CONNECTIONS: usize;
@@ -40,6 +48,25 @@ pub trait Subject: Send + Sync + 'static {
     async fn url(server: &Server, name: &str) -> String {
         let _ = name;
         server.url()
+    }
+
+    /// The scheme of its URLs.
+    #[must_use]
+    fn scheme() -> String {
+        Self::Backend::SYSTEM.replace("rabbitmq", "amqp")
+    }
+
+    /// What a client called `name` is told to reach the server, through the proxy if there is one on
+    /// the way.
+    async fn reach(server: &Server, way: Option<&FaultProxy>, name: &str) -> Reach {
+        let url = Self::url(server, name).await;
+        Reach::to(name, &way.map_or(url.clone(), |proxy| proxy.url(&url)))
+    }
+
+    /// A server for one test that puts a proxy before it.
+    #[must_use]
+    async fn to_proxy() -> Lent {
+        Lent::Shared(servers::shared(servers::Kind::of::<Self>()).await)
     }
 
     /// Writes `number` to the server where it can, and reads it back: a question whose answer
@@ -72,4 +99,44 @@ pub trait Subject: Send + Sync + 'static {
     /// # Panics
     /// Where it does not tell.
     async fn version(server: &Server, group: &Group<Self::Backend>) -> String;
+}
+
+/// What a client is told, and who has to be there that it finds what it is told of.
+#[derive(Debug)]
+pub struct Reach {
+    /// What it is told.
+    pub target: Target,
+    /// Who names the server to it, where somebody does.
+    pub guide: Option<Server>,
+}
+
+impl Reach {
+    /// By this URL alone.
+    ///
+    /// # Panics
+    /// Where it is none.
+    #[must_use]
+    pub fn to(name: &str, url: &str) -> Self {
+        Self { target: Target::parse(name, url).unwrap(), guide: None }
+    }
+}
+
+/// A server that others use too, or one's own.
+#[derive(Debug)]
+pub enum Lent {
+    /// Nobody may break it.
+    Shared(&'static Server),
+    /// It goes with the test.
+    Own(Box<Server>),
+}
+
+impl Deref for Lent {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        match self {
+            Self::Shared(server) => server,
+            Self::Own(server) => server,
+        }
+    }
 }

@@ -50,6 +50,43 @@ impl RedisCluster {
         Ok(cluster)
     }
 
+    /// A cluster of one: a server of the caller's own like any other, which can be broken in the same
+    /// ways, but has all slots of a cluster, and speaks to clients as its only node. Takes a second.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Start`] when there is no `redis-server` or it did not start; [`Error::Cluster`] when it
+    /// did not take the slots within 30 seconds.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, what was started is removed.
+    pub async fn lone() -> Result<Server, Error> {
+        let node = nodes::start(System::Redis, redis_server::lone_cluster_node).await?;
+        let (address, limit) = (&node.address, System::Redis.start_limit());
+        let assign = || nodes::ask(address, redis_node::assign_slots(address, 0, 1));
+        nodes::until(NAME, "slots", limit, assign).await?;
+        nodes::until(NAME, "state", limit, || nodes::ask(address, redis_node::serves(address)))
+            .await?;
+        Ok(node)
+    }
+
+    /// Has a node of a cluster tell clients that they find it at this port of this machine, such as that
+    /// of a fault proxy before it. Until it starts again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cluster`] where it does not take that within 30 seconds.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, it may tell so or not.
+    pub async fn announce(node: &Server, port: u16) -> Result<(), Error> {
+        let address = &node.address;
+        let announce = || nodes::ask(address, redis_node::announce(address, port));
+        nodes::until(NAME, "announced port", LIMIT, announce).await
+    }
+
     /// The URL of each node, **with the password** of a user that may do everything, in the order
     /// of [`nodes`](RedisCluster::nodes). A client of the cluster takes any or all.
     #[must_use]

@@ -22,6 +22,19 @@ pub(super) async fn assign_slots(node: &Address, number: usize, masters: usize) 
     Ok(())
 }
 
+/// Whether the node takes commands.
+pub(super) async fn serves(node: &Address) -> Answer<()> {
+    let info = Connection::open(node).await?.text(&["CLUSTER", "INFO"]).await?;
+    let ok = field(&info, "cluster_state") == "ok";
+    ok.then_some(()).ok_or_else(|| "the cluster is down".to_owned())
+}
+
+/// Has the node tell clients this port.
+pub(super) async fn announce(node: &Address, port: u16) -> Answer<()> {
+    let words = ["CONFIG", "SET", "cluster-announce-port", &port.to_string()];
+    Connection::open(node).await?.command(&words).await.map(drop)
+}
+
 /// Makes a node known to another one, and by gossip to all that this one knows.
 pub(super) async fn meet(node: &Address, other: &Address) -> Answer<()> {
     let bus = Connection::open(other).await?.command(&["CONFIG", "GET", "cluster-port"]).await?;

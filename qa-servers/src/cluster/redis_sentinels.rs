@@ -60,6 +60,25 @@ impl RedisSentinels {
         Ok(cluster)
     }
 
+    /// A sentinel that is alone, has the login of `master`, and names to clients, as
+    /// [`NAME_OF_LONE`](Self::NAME_OF_LONE), this port of this machine: the master's own, or that of a
+    /// fault proxy before it. It never replaces the master, because nobody votes with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Start`] when it did not start.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, what was started is removed.
+    pub async fn lone(master: &Server, port: u16) -> Result<Server, Error> {
+        let sentinel = |home: &_| redis_server::sentinel(home, &master.address, MASTER, port);
+        nodes::start(System::Redis, sentinel).await
+    }
+
+    /// The name under which a sentinel that is [alone](Self::lone) knows its master.
+    pub const NAME_OF_LONE: &str = MASTER;
+
     /// The URL of each data node, **with the password** of a user that may do everything, in the
     /// order of [`nodes`](RedisSentinels::nodes).
     #[must_use]

@@ -68,6 +68,21 @@ pub(crate) fn cluster_node(home: &Path, like: &Address) -> Result<(Recipe, Addre
     several(home, like, &cluster)
 }
 
+/// A server that is alone and speaks as a node of a cluster. What makes it one are arguments, so that a
+/// file with another login can take the place of its own.
+pub(crate) fn lone_cluster_node(home: &Path) -> Result<(Recipe, Address), Error> {
+    let (mut recipe, address) = prepare(home, Options::default())?;
+    let bus = free_port()?.to_string();
+    let more = [
+        ("--cluster-enabled", "yes"),
+        ("--cluster-config-file", "nodes.conf"),
+        ("--cluster-port", &bus),
+        ("--cluster-announce-ip", LOOPBACK),
+    ];
+    recipe.arguments.extend(more.into_iter().flat_map(|(key, value)| [key.into(), value.into()]));
+    Ok((recipe, address))
+}
+
 fn several(home: &Path, like: &Address, more: &str) -> Result<(Recipe, Address), Error> {
     let address = like.member(free_port()?);
     let (alone, password) = (text(home, &address), &address.password);

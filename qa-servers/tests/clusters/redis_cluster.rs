@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qa_servers::cluster::RedisCluster;
-use qa_servers::testing::within;
+use qa_servers::testing::{eventually, within};
 
 use crate::leftovers::Traces;
 use crate::redis_client::redis;
@@ -50,4 +50,21 @@ async fn the_keys_are_shared_among_three_masters() {
     leaders.dedup();
     assert_eq!(leaders.len(), 3);
     assert!(leaders.iter().all(|port| cluster.nodes()[..3].iter().any(|n| n.port() == *port)));
+}
+
+#[tokio::test]
+async fn one_that_is_alone_has_all_slots_also_after_a_kill_and_another_password() {
+    let mut node = RedisCluster::lone().await.unwrap();
+    assert_eq!(redis(&node, "SET flower tulip").await, "+OK");
+    RedisCluster::announce(&node, 1234).await.unwrap();
+    let slots = redis(&node, "CLUSTER SLOTS").await;
+    assert!(slots.contains(":0\n:16383\n") && slots.contains("\n:1234\n"), "{slots}");
+
+    node.change_password("another").await.unwrap();
+    node.kill().await.unwrap();
+    node.start_again().await.unwrap();
+    // A node that has just started takes no commands for two seconds.
+    eventually("it serves", LIMIT, async || redis(&node, "GET flower").await == "$5\ntulip").await;
+    let slots = redis(&node, "CLUSTER SLOTS").await;
+    assert!(slots.contains(&format!("\n:{}\n", node.port())), "{slots}");
 }

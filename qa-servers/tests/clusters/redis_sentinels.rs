@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use qa_servers::cluster::RedisSentinels;
-use qa_servers::testing::within;
+use qa_servers::proxy::FaultProxy;
+use qa_servers::testing::{eventually, within};
+use qa_servers::{Server, System};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::leftovers::Traces;
 use crate::redis_client::redis;
@@ -37,4 +41,36 @@ async fn a_killed_master_is_replaced_and_comes_back_as_a_replica() {
     let traces = Traces::of(cluster.nodes().iter().chain(cluster.sentinels())).await;
     cluster.remove().await;
     traces.are_gone().await;
+}
+
+#[tokio::test]
+async fn one_that_is_alone_names_the_port_that_it_was_told_and_replaces_nobody() {
+    let master = Server::start_owned(System::Redis).await.unwrap();
+    let proxy = FaultProxy::open(master.port()).await;
+    let sentinel = RedisSentinels::lone(&master, proxy.port()).await.unwrap();
+    let name = RedisSentinels::NAME_OF_LONE;
+    let ask = format!("SENTINEL GET-MASTER-ADDR-BY-NAME {name}");
+    let port = proxy.port().to_string();
+    says(&sentinel, &ask, &port).await;
+    master.kill().await.unwrap();
+    says(&sentinel, &format!("SENTINEL CKQUORUM {name}"), "-NOQUORUM").await;
+    says(&sentinel, &ask, &port).await;
+}
+
+/// Asks a sentinel, which knows no goodbye, until it says this.
+async fn says(sentinel: &Server, question: &str, expected: &str) {
+    let login = format!("AUTH {} {}", sentinel.user(), sentinel.password());
+    eventually(expected, LIMIT, async || {
+        let mut socket = TcpStream::connect((sentinel.host(), sentinel.port())).await.unwrap();
+        socket.write_all(format!("{login}\r\n{question}\r\nPING\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        while !answer.ends_with("+PONG\r\n") {
+            let mut some = [0; 1024];
+            let read = socket.read(&mut some).await.unwrap();
+            assert!(read > 0, "{answer}");
+            answer += std::str::from_utf8(&some[..read]).unwrap();
+        }
+        answer.contains(expected)
+    })
+    .await;
 }

@@ -96,7 +96,7 @@ async fn round<S: Subject>(nth: usize) -> Ended {
     let door = DOORS[nth / SCENES.len() % DOORS.len()];
     let callers = set(&proxied, scene, door).await;
     sleep(BEFORE_THE_END.mul_f64(fastrand::f64())).await;
-    let Proxied { rig, proxy } = proxied;
+    let Proxied { rig, proxy, server: _server } = proxied;
     let dropped = nth % 3 == 2;
     let mut ended = if dropped { drop_it(rig, callers).await } else { close(rig, callers).await };
     let how = if dropped { "dropped" } else { "closed" };
@@ -136,7 +136,7 @@ async fn set<S: Subject>(proxied: &Proxied<S>, scene: Scene, door: Door) -> Vec<
         Door::Silent => Faults::silent(),
         door => Faults { door, ..Faults::default() },
     };
-    let Proxied { rig, proxy } = proxied;
+    let Proxied { rig, proxy, server: _server } = proxied;
     if !matches!(scene, Scene::ConnectRetry) {
         rig.pool.connect().await.unwrap();
     }

@@ -1,9 +1,7 @@
 //! With a server that is killed or frozen under us.
 
-use super::{CLOSE_SLACK, NOTICED, PATIENCE, back, load};
-use integration_tests::{
-    Rig, Subject, connections, eventually, holds_for, reaches, servers, within,
-};
+use super::{CLOSE_SLACK, NOTICED, PATIENCE, back, load, to_break};
+use integration_tests::{Rig, Subject, connections, eventually, holds_for, reaches, within};
 use qa_pool::{Settings, State};
 use qa_servers::Server;
 use std::time::{Duration, Instant};
@@ -13,11 +11,11 @@ async fn connected<S: Subject>(server: &Server) -> Rig<S> {
 }
 
 async fn connected_with<S: Subject>(server: &Server, settings: Settings) -> Rig<S> {
-    Rig::connected(S::SYSTEM.name(), &server.url(), settings).await
+    Rig::connected_to(server, S::SYSTEM.name(), settings).await
 }
 
 pub(crate) async fn a_frozen_server_is_noticed_and_comes_back<S: Subject>() {
-    let server = servers::to_break(S::SYSTEM).await;
+    let server = to_break::<S>().await;
     let rig = connected::<S>(&server).await;
 
     server.freeze().await.unwrap();
@@ -31,7 +29,7 @@ pub(crate) async fn a_frozen_server_is_noticed_and_comes_back<S: Subject>() {
 }
 
 pub(crate) async fn a_frozen_server_hangs_no_operation<S: Subject>() {
-    let server = servers::to_break(S::SYSTEM).await;
+    let server = to_break::<S>().await;
     let rig = connected_with::<S>(&server, load::settings()).await;
     let (freeze, thaw) =
         (async || server.freeze().await.unwrap(), async || server.thaw().await.unwrap());
@@ -42,7 +40,7 @@ pub(crate) async fn a_frozen_server_hangs_no_operation<S: Subject>() {
 
 pub(crate) async fn close_is_bounded_with_a_frozen_server<S: Subject>() {
     const LIMIT: Duration = Duration::from_secs(1);
-    let server = servers::to_break(S::SYSTEM).await;
+    let server = to_break::<S>().await;
     let rig = connected::<S>(&server).await;
     // A lease that does not come back is the worst case: the close has to wait for it, too.
     let lease = rig.group.acquire().await.unwrap();
@@ -62,7 +60,7 @@ pub(crate) async fn close_is_bounded_with_a_frozen_server<S: Subject>() {
 }
 
 pub(crate) async fn dropped_while_the_server_is_down_it_never_comes_back<S: Subject>() {
-    let server = servers::to_break(S::SYSTEM).await;
+    let server = to_break::<S>().await;
     // One that went on would be seen soon.
     let settings = Settings { backoff_cap: Duration::from_millis(500), ..Settings::default() };
     let rig = connected_with::<S>(&server, settings).await;

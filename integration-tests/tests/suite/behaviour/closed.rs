@@ -81,7 +81,7 @@ async fn closes<S: Subject>(
     proxied: Proxied<S>,
     waiting: Option<JoinHandle<Result<()>>>,
 ) -> ShutdownReport {
-    let Proxied { rig, proxy } = proxied;
+    let Proxied { mut rig, proxy, server: _server } = proxied;
     let pool = rig.pool.clone();
     let closing = tokio::spawn(async move { pool.close(LIMIT).await });
     if let Some(waiting) = waiting {
@@ -93,6 +93,7 @@ async fn closes<S: Subject>(
     assert_eq!(rig.group.state(), State::Closed);
 
     proxy.heal();
+    rig.dismiss_guide().await;
     nothing_is_left(&proxy).await;
     let accepted = proxy.counts().accepted;
     holds_for("no zombie", NEVER, async || {

@@ -1,24 +1,25 @@
 //! With a server that does not let us in, or is not there.
 
-use super::PATIENCE;
-use integration_tests::{Refused, Rig, Silent, Subject, connections, eventually, servers, within};
-use qa_pool::core::{Secret, Target};
-use qa_pool::{Backend, ErrorKind, Settings, State};
+use super::{PATIENCE, shared};
+use integration_tests::{Refused, Rig, Silent, Subject, connections, eventually, within};
+use qa_pool::core::Secret;
+use qa_pool::{ErrorKind, Settings, State};
 use std::time::{Duration, Instant};
 
 /// The URL of a port of this machine at which no server of the subject's is.
 fn url_of<S: Subject>(port: u16) -> String {
-    let scheme = S::Backend::SYSTEM.replace("rabbitmq", "amqp");
+    let scheme = S::scheme();
     format!("{scheme}://somebody:something@127.0.0.1:{port}")
 }
 
 pub(crate) async fn a_wrong_password_fails_at_once_and_is_not_retried<S: Subject>() {
-    let server = servers::shared(S::SYSTEM).await;
-    let mut target = Target::parse("password", &S::url(server, "password").await).unwrap();
+    let server = shared::<S>().await;
+    let mut reach = S::reach(server, None, "password").await;
+    let endpoint = &mut reach.target.endpoint;
     let user = Some(Secret::from(server.user())).filter(|user| !user.expose().is_empty());
     let wrong = Some(Secret::from("not-the-password"));
-    target.endpoint = target.endpoint.with_credentials(user, wrong);
-    let rig = Rig::<S>::of_target(target, Settings::default());
+    *endpoint = endpoint.clone().with_credentials(user, wrong);
+    let rig = Rig::<S>::reaching(reach, Settings::default());
 
     let limit = rig.group.settings().connect_timeout;
     let error = within("the refusal", limit, rig.refused()).await;

@@ -1,7 +1,7 @@
 //! With a server that goes down and comes up again.
 
-use super::{NOTICED, PATIENCE, back};
-use integration_tests::{Rig, Subject, connections, eventually, reaches, servers};
+use super::{NOTICED, PATIENCE, back, to_break};
+use integration_tests::{Rig, Subject, connections, eventually, reaches};
 use qa_pool::{ErrorKind, Settings, State};
 use qa_servers::{Error, Server};
 
@@ -15,8 +15,8 @@ pub(crate) async fn comes_back_after_restart<S: Subject>() {
 }
 
 async fn comes_back<S: Subject>(goes_down: impl AsyncFnOnce(&Server) -> Result<(), Error>) {
-    let server = servers::to_break(S::SYSTEM).await;
-    let rig = Rig::<S>::connected(S::SYSTEM.name(), &server.url(), Settings::default()).await;
+    let server = to_break::<S>().await;
+    let rig = Rig::<S>::connected_to(&server, S::SYSTEM.name(), Settings::default()).await;
     rig.use_it(1).await.unwrap();
 
     goes_down(&server).await.unwrap();

@@ -1,7 +1,7 @@
 //! With a password that is changed behind our back.
 
-use super::{NOTICED, PATIENCE, back};
-use integration_tests::{Rig, Subject, connections, eventually, reaches, servers};
+use super::{NOTICED, PATIENCE, back, to_break};
+use integration_tests::{Rig, Subject, connections, eventually, reaches};
 use qa_pool::{ErrorKind, Settings, State};
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ const CAP: Duration = Duration::from_millis(1_500);
 const SEEN_LATE: Duration = Duration::from_millis(250);
 
 pub(crate) async fn a_password_rotated_while_down_and_restored_heals<S: Subject>() {
-    let mut server = servers::to_break(S::SYSTEM).await;
+    let mut server = to_break::<S>().await;
     let password = server.password().to_owned();
     let settings = Settings { backoff_cap: CAP, ..Settings::default() };
-    let rig = Rig::<S>::connected(S::SYSTEM.name(), &server.url(), settings).await;
+    let rig = Rig::<S>::connected_to(&server, S::SYSTEM.name(), settings).await;
     rig.use_it(1).await.unwrap();
 
     server.change_password("rotated").await.unwrap();

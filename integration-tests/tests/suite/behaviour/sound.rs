@@ -1,15 +1,14 @@
 //! With a server that is well.
 
-use super::PATIENCE;
+use super::{PATIENCE, shared};
 use futures_util::future::join_all;
-use integration_tests::{Rig, Subject, reaches, servers, within};
+use integration_tests::{Rig, Subject, reaches, within};
 use qa_pool::{ErrorKind, Health, Settings, State};
 use std::sync::Arc;
 
 /// A connected rig on the shared server.
 async fn connected<S: Subject>(name: &str) -> Rig<S> {
-    let url = S::url(servers::shared(S::SYSTEM).await, name).await;
-    Rig::connected(name, &url, Settings::default()).await
+    Rig::connected_to(shared::<S>().await, name, Settings::default()).await
 }
 
 pub(crate) async fn connects_and_answers<S: Subject>() {

@@ -1,7 +1,7 @@
 //! With a name that no server has.
 
 use integration_tests::{Rig, Subject, within};
-use qa_pool::{Backend, ErrorKind, Settings, State};
+use qa_pool::{ErrorKind, Settings, State};
 use std::time::Duration;
 
 /// No such name will ever be given away (RFC 6761).
@@ -15,7 +15,7 @@ pub(crate) async fn an_unknown_host_is_given_up_after_its_attempts<S: Subject>()
         ..Settings::default()
     };
     let deadline = settings.connect_deadline;
-    let scheme = S::Backend::SYSTEM.replace("rabbitmq", "amqp");
+    let scheme = S::scheme();
     let url = format!("{scheme}://somebody:something@{NOBODY}:1");
     let rig = Rig::<S>::new("unknown", &url, settings);
     let error = within("giving up", deadline, rig.refused()).await;

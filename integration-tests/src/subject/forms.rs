@@ -1,0 +1,138 @@
+//! Other forms of the same backends: with TLS, under a sentinel, in a cluster. What is asked of the server
+//! is the same; how it is started and reached is not.
+
+use super::{Lent, Reach, Redis, Subject};
+use crate::servers::{self, Form};
+use qa_pool::core::{TlsSettings, async_trait};
+use qa_pool::{Group, Result, redis};
+use qa_servers::cluster::{RedisCluster, RedisSentinels};
+use qa_servers::proxy::FaultProxy;
+use qa_servers::{Server, System};
+use std::marker::PhantomData;
+use std::time::Duration;
+
+/// A backend whose server speaks TLS, and whose client trusts nobody but who made its certificate.
+#[derive(Debug)]
+pub struct Tls<S>(PhantomData<S>);
+
+#[async_trait]
+impl<S: Subject> Subject for Tls<S> {
+    type Backend = S::Backend;
+    const SYSTEM: System = S::SYSTEM;
+    const FORM: Form = Form::Tls;
+    const CONNECTIONS: usize = S::CONNECTIONS;
+    const MOST_CONNECTIONS: usize = S::MOST_CONNECTIONS;
+    const A_CUT_IS_A_LOSS: bool = S::A_CUT_IS_A_LOSS;
+
+    async fn url(server: &Server, name: &str) -> String {
+        S::url(server, name).await
+    }
+
+    fn scheme() -> String {
+        format!("{}s", S::scheme())
+    }
+
+    async fn reach(server: &Server, way: Option<&FaultProxy>, name: &str) -> Reach {
+        let mut reach = S::reach(server, way, name).await;
+        let ca_file = Some(servers::authorities());
+        reach.target.tls = TlsSettings { ca_file, ..TlsSettings::default() };
+        reach
+    }
+
+    async fn ask(group: &Group<S::Backend>, number: u64) -> Result<u64> {
+        S::ask(group, number).await
+    }
+
+    async fn echo(group: &Group<S::Backend>, number: u64) -> Result<u64> {
+        S::echo(group, number).await
+    }
+
+    async fn occupy(group: &Group<S::Backend>, time: Duration) -> Result<()> {
+        S::occupy(group, time).await
+    }
+
+    async fn version(server: &Server, group: &Group<S::Backend>) -> String {
+        S::version(server, group).await
+    }
+}
+
+/// A Redis that a sentinel names, which is alone and so replaces it by nobody: a failover is for the
+/// tests of a whole cluster.
+#[derive(Debug)]
+pub enum RedisUnderSentinel {}
+
+#[async_trait]
+impl Subject for RedisUnderSentinel {
+    type Backend = redis::Redis;
+    const SYSTEM: System = System::Redis;
+    const CONNECTIONS: usize = Redis::CONNECTIONS;
+
+    fn scheme() -> String {
+        "redis-sentinel".to_owned()
+    }
+
+    async fn reach(server: &Server, way: Option<&FaultProxy>, name: &str) -> Reach {
+        let port = way.map_or(server.port(), FaultProxy::port);
+        let guide = RedisSentinels::lone(server, port).await.unwrap();
+        let (user, password) = (server.user(), server.password());
+        let (host, port) = (guide.host(), guide.port());
+        let service = RedisSentinels::NAME_OF_LONE;
+        let url = format!(
+            "redis-sentinel://{user}:{password}@{host}:{port}/0?service={service}\
+             &sentinel_user={user}&sentinel_password={password}"
+        );
+        Reach { guide: Some(guide), ..Reach::to(name, &url) }
+    }
+
+    async fn ask(group: &Group<redis::Redis>, number: u64) -> Result<u64> {
+        Redis::ask(group, number).await
+    }
+
+    async fn echo(group: &Group<redis::Redis>, number: u64) -> Result<u64> {
+        Redis::echo(group, number).await
+    }
+
+    async fn version(server: &Server, group: &Group<redis::Redis>) -> String {
+        Redis::version(server, group).await
+    }
+}
+
+/// A Redis that is all of a cluster, so that what becomes of it becomes of the cluster.
+#[derive(Debug)]
+pub enum RedisInCluster {}
+
+#[async_trait]
+impl Subject for RedisInCluster {
+    type Backend = redis::Redis;
+    const SYSTEM: System = System::Redis;
+    const FORM: Form = Form::Cluster;
+    const CONNECTIONS: usize = Redis::CONNECTIONS;
+
+    fn scheme() -> String {
+        "redis-cluster".to_owned()
+    }
+
+    async fn reach(server: &Server, way: Option<&FaultProxy>, name: &str) -> Reach {
+        let port = way.map_or(server.port(), FaultProxy::port);
+        RedisCluster::announce(server, port).await.unwrap();
+        let (user, password, host) = (server.user(), server.password(), server.host());
+        Reach::to(name, &format!("redis-cluster://{user}:{password}@{host}:{port}"))
+    }
+
+    /// A node tells everybody the same port.
+    async fn to_proxy() -> Lent {
+        Lent::Own(Box::new(RedisCluster::lone().await.unwrap()))
+    }
+
+    async fn ask(group: &Group<redis::Redis>, number: u64) -> Result<u64> {
+        Redis::ask(group, number).await
+    }
+
+    async fn echo(group: &Group<redis::Redis>, number: u64) -> Result<u64> {
+        Redis::echo(group, number).await
+    }
+
+    async fn version(server: &Server, group: &Group<redis::Redis>) -> String {
+        Redis::version(server, group).await
+    }
+}

@@ -1,0 +1,14 @@
+//! The behaviour suite for other forms of the same servers: with TLS, under a sentinel, in a cluster.
+//!
+//! `cargo test -p integration-tests --test forms redis_tls::comes_back_after_restart`. They are processes
+//! of this machine, whatever provider is forced.
+
+#[macro_use]
+#[path = "../suite/behaviour/mod.rs"]
+mod behaviour;
+
+suite!(
+    redis_tls: integration_tests::Tls<integration_tests::Redis>,
+    redis_sentinel: integration_tests::RedisUnderSentinel,
+    redis_cluster: integration_tests::RedisInCluster
+);
