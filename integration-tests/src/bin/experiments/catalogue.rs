@@ -62,7 +62,8 @@ macro_rules! each {
             Against::Core
             | Against::Pool
             | Against::RabbitmqCluster
-            | Against::RedisSentinels => unreachable!("it is about one backend"),
+            | Against::RedisSentinels
+            | Against::RedisCluster => unreachable!("it is about one backend"),
         }}
     };
 }
@@ -293,7 +294,7 @@ pub(crate) const ALL: &[Experiment] = &[
     Experiment {
         id: "E31",
         title: "another master",
-        against: &[Against::RedisSentinels],
+        against: &[Against::RedisSentinels, Against::RedisCluster],
         seconds: 300,
         needs: Needs::Little,
         run: |run| Box::pin(keys::failover(run)),

@@ -51,7 +51,7 @@ impl Versions {
         let library = format!("qa-resource {}", env!("CARGO_PKG_VERSION"));
         let name = match against {
             Against::RabbitmqCluster => Against::Rabbitmq.name(),
-            Against::RedisSentinels => Against::Redis.name(),
+            Against::RedisSentinels | Against::RedisCluster => Against::Redis.name(),
             other => other.name(),
         };
         match (against, self.of.get(name)) {

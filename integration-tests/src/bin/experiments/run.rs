@@ -21,6 +21,8 @@ pub(crate) enum Against {
     Redis,
     /// A master with two replicas, under three sentinels.
     RedisSentinels,
+    /// Three masters with a replica each, which share the keys.
+    RedisCluster,
 }
 
 impl Against {
@@ -41,6 +43,7 @@ impl Against {
             Self::Clickhouse => "clickhouse",
             Self::Redis => "redis",
             Self::RedisSentinels => "redis-sentinels",
+            Self::RedisCluster => "redis-cluster",
         }
     }
 }

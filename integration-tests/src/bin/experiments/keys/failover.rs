@@ -1,12 +1,12 @@
 //! E31: how long nothing is served while another server becomes the master.
 
 use super::PATIENCE;
+use super::replicated::{KEY, Replicated};
 use crate::run::Run;
 use integration_tests::experiment::Figure;
 use integration_tests::{Redis, Rig, eventually, within};
 use qa_pool::{Group, Settings, redis};
 use qa_servers::Server;
-use qa_servers::cluster::RedisSentinels;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -19,7 +19,7 @@ const WRITE_LIMIT: Duration = Duration::from_millis(500);
 enum Change {
     /// The master is killed.
     Killed,
-    /// The sentinels are told to choose another; the old one lives, as a replica.
+    /// Another is chosen as it is told to; the old one lives, as a replica.
     HandedOver,
     /// The master says nothing any more.
     Frozen,
@@ -39,8 +39,8 @@ struct Measured {
 /// Writes all the time while the master changes.
 pub(crate) async fn failover(run: Run) -> Vec<Figure> {
     let rounds = run.pick(1, 5);
-    let cluster = RedisSentinels::start().await.unwrap();
-    let rig = Rig::<Redis>::connected("failover", &url(&cluster), Settings::default()).await;
+    let cluster = Replicated::start(run.against).await.unwrap();
+    let rig = Rig::<Redis>::connected("failover", &cluster.url(), Settings::default()).await;
     let writes = Writes::start(&rig.group);
     let mut measured = Vec::new();
     for round in 0..rounds {
@@ -76,16 +76,17 @@ fn judge(change: Change, measured: &[Measured]) -> [Figure; 2] {
     let ours = of(|one| one.after_the_choice);
     [
         Figure::seconds(&format!("{what}: without service"), &all).note(
-            "from the last write that was answered to the next; a sentinel holds a master for lost \
+            "from the last write that was answered to the next; the others hold a master for lost \
              after a second",
         ),
         Figure::seconds(&format!("{what}: of it after the choice"), &ours).p99_at_most(2.0).note(
-            "from when most sentinels name the new master to the first write that is answered",
+            "from when most sentinels, or the new master's own cluster, name it to the first write that \
+             is answered",
         ),
     ]
 }
 
-async fn one(cluster: &RedisSentinels, writes: &Writes, change: Change) -> Measured {
+async fn one(cluster: &Replicated, writes: &Writes, change: Change) -> Measured {
     let old = cluster.leader().await.unwrap();
     let struck = Instant::now();
     let new = change.strike(cluster, old).await;
@@ -107,7 +108,7 @@ async fn one(cluster: &RedisSentinels, writes: &Writes, change: Change) -> Measu
 
 impl Change {
     /// The new master, as soon as it is chosen.
-    async fn strike<'a>(self, cluster: &'a RedisSentinels, old: &Server) -> &'a Server {
+    async fn strike<'a>(self, cluster: &'a Replicated, old: &Server) -> &'a Server {
         match self {
             Self::HandedOver => return cluster.hand_over().await.unwrap(),
             Self::Killed => old.kill().await.unwrap(),
@@ -173,7 +174,7 @@ async fn write(group: Group<redis::Redis>, answered: Arc<Mutex<Vec<(Instant, u16
         number += 1;
         let written = group.run(|lease| async move {
             let mut pipe = redis::redis::pipe();
-            pipe.atomic().set("written", number).ignore();
+            pipe.atomic().set(KEY, number).ignore();
             pipe.cmd("CONFIG").arg("GET").arg("port").cmd("ROLE");
             let (port, role): (std::collections::HashMap<String, u16>, Vec<redis::redis::Value>) =
                 pipe.query_async(&mut lease.clone()).await?;
@@ -185,17 +186,4 @@ async fn write(group: Group<redis::Redis>, answered: Arc<Mutex<Vec<(Instant, u16
             answered.push((Instant::now(), port, master));
         }
     }
-}
-
-/// The URL of all of its sentinels, with the logins.
-fn url(cluster: &RedisSentinels) -> String {
-    let sentinels = cluster.sentinels();
-    let (user, password) = (sentinels[0].user(), sentinels[0].password());
-    let hosts: Vec<_> =
-        sentinels.iter().map(|one| format!("{}:{}", one.host(), one.port())).collect();
-    let (hosts, service) = (hosts.join(","), cluster.master_name());
-    format!(
-        "redis-sentinel://{user}:{password}@{hosts}/0?service={service}&sentinel_user={user}\
-         &sentinel_password={password}"
-    )
 }

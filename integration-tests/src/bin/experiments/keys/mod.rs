@@ -4,6 +4,7 @@ mod counter;
 mod failover;
 mod holder;
 mod locks;
+mod replicated;
 mod spike;
 
 pub(crate) use counter::counter;
