@@ -1,5 +1,5 @@
-//! The examples do what they say, on real brokers.
-#![cfg(feature = "amqp")]
+//! The examples do what they say, on real servers.
+#![cfg(all(feature = "amqp", feature = "redis"))]
 
 use qa_servers::{Server, System};
 use std::process::Stdio;
@@ -77,4 +77,20 @@ async fn ticks_reach_every_strategy_and_silence_does_no_harm() {
     assert!(numbers[0] >= 7 * 70 && numbers[1] > 6 * numbers[0], "{total}");
     assert!(idle.iter().any(|line| line == "1 connections have been made"), "{idle:#?}");
     broker.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_strategies_share_one_redis() {
+    let redis = Server::start(System::Redis).await.unwrap();
+    let lines = start("signal_board", &[&redis.url()]).rest().await;
+    let says = |beginning: &str| lines.iter().any(|line| line.starts_with(beginning));
+    for beginning in [
+        "100 signals written and read back",
+        "1000 quotes written in one round trip",
+        "60 bars of 600000 kept, the last closed at 119",
+        "100 lots bought, one after the other",
+    ] {
+        assert!(says(beginning), "{lines:#?}");
+    }
+    redis.remove().await;
 }
