@@ -2,8 +2,9 @@
 
 use crate::classify;
 use crate::client::Client;
-use crate::cluster::{Cluster, Seeds};
+use crate::cluster::{Cluster, Seeds, known_commands};
 use crate::options::{Form, Options};
+use crate::replicas::Replicas;
 use crate::sentinel::Sentinels;
 use crate::server::Server;
 use crate::tls::Tls;
@@ -45,6 +46,7 @@ pub(crate) fn port(scheme: &str) -> u16 {
 /// |---|---|---|
 /// | `service` | what the sentinels call the master | `mymaster` |
 /// | `sentinel_user`, `sentinel_password` | the login to the sentinels | none |
+/// | `reads` | `replica` has what only reads answered by the master's replicas in turns, as below | `master` |
 ///
 /// All of them are asked with each connect, and whom the majority of those who answer names is the
 /// master; it has to say so itself, too (`ROLE`). While a connection lasts one of them is asked each
@@ -126,7 +128,7 @@ impl Backend for Redis {
 
     async fn connect(&self) -> RedisResult<Client> {
         match &self.to {
-            To::Server(way) => Ok(Server::new(way.open_shared().await?, way).into()),
+            To::Server(way) => Ok(connect_to_server(way).await?.into()),
             To::Cluster(seeds) => Ok(Cluster::connect(seeds).await?.into()),
         }
     }
@@ -159,4 +161,14 @@ impl Backend for Redis {
     fn classify(error: &RedisError) -> Class {
         classify::classify(error)
     }
+}
+
+async fn connect_to_server(way: &Arc<Way>) -> RedisResult<Server> {
+    let mut sessions = way.open_shared().await?;
+    let replicas = if way.options.may_read_replicas() {
+        Some(Replicas::start(way, known_commands(&mut sessions[0]).await?))
+    } else {
+        None
+    };
+    Ok(Server::with_replicas(sessions, way, replicas))
 }

@@ -21,7 +21,7 @@ const MOST_SHARED: usize = 64;
 
 const KEYS: &str =
     "protocol, response_timeout, max_timeouts, connections, dedicated, dedicated_wait";
-const SENTINEL_KEYS: &str = "service, sentinel_user, sentinel_password";
+const SENTINEL_KEYS: &str = "service, sentinel_user, sentinel_password, reads";
 const CLUSTER_KEYS: &str = "reads, node_wait";
 
 /// How long a command for a node that is away waits, where nobody chose otherwise.
@@ -75,6 +75,8 @@ pub(crate) enum Reads {
 #[derive(Clone, Debug)]
 pub(crate) struct SentinelOptions {
     pub(crate) service: String,
+    /// Who answers what only reads.
+    pub(crate) reads: Reads,
     user: Option<Secret>,
     password: Option<Secret>,
 }
@@ -131,9 +133,18 @@ impl Options {
         }
     }
 
-    /// Whether the sessions that share the work may read from a replica.
+    /// Whether a replica may answer what only reads.
     pub(crate) fn may_read_replicas(&self) -> bool {
-        matches!(self.form, Form::Cluster { reads: Reads::Replica, .. })
+        match &self.form {
+            Form::Server => false,
+            Form::Sentinels(with) => with.reads == Reads::Replica,
+            Form::Cluster { reads, .. } => *reads == Reads::Replica,
+        }
+    }
+
+    /// Whether a replica answers only who has told it that it may (`READONLY`).
+    pub(crate) fn asks_for_readonly(&self) -> bool {
+        self.may_read_replicas() && matches!(self.form, Form::Cluster { .. })
     }
 
     pub(crate) fn node_wait(&self) -> Duration {
@@ -210,7 +221,10 @@ impl Form {
                 *node_wait =
                     time(value).ok_or("`node_wait` is not a duration, such as 0s or 5s")?;
             }
-            (Self::Cluster { reads, .. }, "reads") => {
+            (
+                Self::Cluster { reads, .. } | Self::Sentinels(SentinelOptions { reads, .. }),
+                "reads",
+            ) => {
                 *reads = match value {
                     "master" => Reads::Master,
                     "replica" => Reads::Replica,
@@ -237,7 +251,7 @@ impl Form {
 
 impl Default for SentinelOptions {
     fn default() -> Self {
-        Self { service: SERVICE.to_owned(), user: None, password: None }
+        Self { service: SERVICE.to_owned(), reads: Reads::Master, user: None, password: None }
     }
 }
 
@@ -317,6 +331,10 @@ mod tests {
         assert_eq!(sentinel.service, "bars");
         assert_eq!((login.user.unwrap().expose(), login.password.unwrap().expose()), ("u", "p"));
         assert!(full.user.is_none() && full.password.is_none());
+
+        let reading = options("redis-sentinel://h?reads=replica").unwrap();
+        assert!(reading.may_read_replicas() && !reading.asks_for_readonly());
+        assert!(!full.may_read_replicas());
     }
 
     #[test]
@@ -327,7 +345,8 @@ mod tests {
         assert_eq!(plain.node_wait(), Duration::from_secs(5));
         let hasty = options("redis-cluster://a?node_wait=0s").unwrap();
         assert_eq!(hasty.node_wait(), Duration::ZERO);
-        assert!(options("redis-cluster://a?reads=replica").unwrap().may_read_replicas());
+        let reading = options("redis-cluster://a?reads=replica").unwrap();
+        assert!(reading.may_read_replicas() && reading.asks_for_readonly());
         assert!(!options("redis-cluster://a?reads=master").unwrap().may_read_replicas());
     }
 
@@ -374,6 +393,7 @@ mod tests {
             ("redis-sentinel://h?service=", "`service`"),
             ("redis-sentinel://h?sentinel_user=c4n4ry", "no `sentinel_password`"),
             ("redis-sentinel://h?sentinel_pasword=c4n4ry", "known: protocol"),
+            ("redis-sentinel://h?reads=c4n4ry", "`reads`"),
             ("redis-cluster://h/1", "one database"),
             ("redis-cluster://h?reads=c4n4ry", "`reads`"),
             ("redis-cluster://h?node_wait=c4n4ry", "`node_wait`"),

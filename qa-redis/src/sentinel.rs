@@ -7,6 +7,7 @@
 
 use crate::classify::classify;
 use crate::dial::{dial, within};
+use crate::fate::timed_out;
 use crate::login::{ask, login};
 use crate::majority::Majority;
 use crate::options::Options;
@@ -14,8 +15,10 @@ use crate::place::Place;
 use crate::tls::Tls;
 use crate::way::{Socket, secured};
 use futures_util::StreamExt;
+use futures_util::future::select_ok;
 use futures_util::stream::FuturesUnordered;
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value, from_redis_value};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -48,6 +51,30 @@ impl Sentinels {
             }
         }
         tally.result(&self.service)
+    }
+
+    /// The master's replicas that are well, as one of the sentinels sees them: the first that answers.
+    pub(crate) async fn replicas(&self, tls: Option<&Tls>) -> RedisResult<Vec<Place>> {
+        let deadline = Instant::now() + LIMIT;
+        let ask = |place| Box::pin(self.ask_for_replicas(place, tls));
+        let asked = select_ok(self.places.iter().map(ask));
+        match timeout_at(deadline, asked).await {
+            Ok(answer) => answer.map(|(places, _)| places),
+            Err(_) => Err(timed_out(format!("no sentinel named its replicas within {LIMIT:?}"))),
+        }
+    }
+
+    async fn ask_for_replicas(&self, place: &Place, tls: Option<&Tls>) -> RedisResult<Vec<Place>> {
+        let mut socket = self.connect(place, tls).await?;
+        let mut question = redis::cmd("SENTINEL");
+        question.arg("REPLICAS").arg(&self.service);
+        let replicas = match ask(&mut socket, &question).await? {
+            Value::ServerError(error) => return Err(error.into()),
+            answer => from_redis_value::<Vec<HashMap<String, String>>>(answer)?,
+        };
+        let mut places: Vec<_> = replicas.iter().filter_map(well).collect();
+        places.sort_unstable();
+        Ok(places)
     }
 
     /// Resolves when the sentinels name another master than this one. Asks one of them each time, over a
@@ -106,6 +133,14 @@ impl Sentinels {
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
         question
     }
+}
+
+/// Where a replica is that the sentinel sees nothing wrong with.
+fn well(replica: &HashMap<String, String>) -> Option<Place> {
+    let says = |field: &str| replica.get(field).map(String::as_str);
+    let well = says("flags") == Some("slave") && says("master-link-status") == Some("ok");
+    let (host, port) = (says("ip")?.to_owned(), says("port")?.parse().ok()?);
+    well.then_some(Place { host, port })
 }
 
 /// What one of them says.

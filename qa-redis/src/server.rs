@@ -1,10 +1,13 @@
 //! The connections to one server: those that share the work, and those that are lent.
 
+use crate::classify::classify;
 use crate::dedicated::{Dedicated, Pool};
 use crate::link::{Counts, Link};
+use crate::replicas::Replicas;
 use crate::session::Session;
 use crate::way::Way;
 use futures_util::future::{join_all, select_all, try_join_all};
+use qa_resource_core::{ErrorKind, Outcome};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, ProtocolVersion, RedisError, RedisResult, Value};
 use std::fmt;
@@ -39,6 +42,8 @@ struct Shared {
     dedicated: Arc<Pool>,
     /// For what must not wait behind anything else.
     urgent: Arc<Pool>,
+    /// Who answers what only reads, where that is not this server.
+    replicas: Option<Replicas>,
 }
 
 /// The next of the connections, where there are several.
@@ -57,6 +62,15 @@ impl Clone for Server {
 impl Server {
     /// Of at least one session.
     pub(crate) fn new(sessions: Vec<Session>, way: &Arc<Way>) -> Self {
+        Self::with_replicas(sessions, way, None)
+    }
+
+    /// The same, of a master whose replicas may answer what only reads.
+    pub(crate) fn with_replicas(
+        sessions: Vec<Session>,
+        way: &Arc<Way>,
+        replicas: Option<Replicas>,
+    ) -> Self {
         let protocol = sessions[0].protocol;
         let connection = sessions[0].connection.clone();
         let mut lines = Vec::with_capacity(sessions.len());
@@ -71,7 +85,7 @@ impl Server {
         let dedicated = Pool::new(Arc::clone(way), ended(), way.options.dedicated);
         let urgent = Pool::new(Arc::clone(way), ended(), URGENT);
         let (turn, database) = (AtomicUsize::new(0), way.options.database);
-        let shared = Shared { lines, turn, protocol, database, dedicated, urgent };
+        let shared = Shared { lines, turn, protocol, database, dedicated, urgent, replicas };
         Self { connection, line: 0, shared: Arc::new(shared) }
     }
 
@@ -129,9 +143,26 @@ impl Server {
         join_all(self.shared.lines.iter().map(|line| line.link.close())).await;
         self.shared.dedicated.closed().await;
         self.shared.urgent.closed().await;
+        if let Some(replicas) = &self.shared.replicas {
+            // Its nodes are servers, too.
+            Box::pin(replicas.close()).await;
+        }
     }
 
     pub(crate) async fn request(&mut self, command: &Cmd) -> RedisResult<Value> {
+        if let Some(replicas) = &self.shared.replicas {
+            self.link().admit()?;
+            if let Some(mut replica) = replicas.for_command(command) {
+                match Box::pin(replica.request(command)).await {
+                    Err(error) if was_not_sent(&error) => {}
+                    answer => return answer,
+                }
+            }
+        }
+        self.request_here(command).await
+    }
+
+    async fn request_here(&mut self, command: &Cmd) -> RedisResult<Value> {
         self.link().admit()?;
         let result = self.connection.send_packed_command(command).await;
         match &result {
@@ -146,6 +177,24 @@ impl Server {
     }
 
     pub(crate) async fn request_all(
+        &mut self,
+        pipeline: &Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisResult<Vec<Value>> {
+        if let Some(replicas) = &self.shared.replicas {
+            self.link().admit()?;
+            if let Some(mut replica) = replicas.for_pipeline(pipeline) {
+                match Box::pin(replica.request_all(pipeline, offset, count)).await {
+                    Err(error) if was_not_sent(&error) => {}
+                    answers => return answers,
+                }
+            }
+        }
+        self.request_all_here(pipeline, offset, count).await
+    }
+
+    async fn request_all_here(
         &mut self,
         pipeline: &Pipeline,
         offset: usize,
@@ -166,6 +215,12 @@ impl Server {
     }
 }
 
+/// The connection was lost before, or the server does not answer yet: somebody else may.
+fn was_not_sent(error: &RedisError) -> bool {
+    let class = classify(error);
+    class.kind == ErrorKind::Connect && class.outcome == Outcome::NotApplied
+}
+
 /// Where `EXEC` itself is refused, redis would say "invalid response" and drop what the server said.
 fn refused_transaction(pipeline: &Pipeline, answers: Vec<Value>) -> RedisResult<Vec<Value>> {
     match answers.last() {
@@ -183,6 +238,7 @@ impl fmt::Debug for Server {
             .field("connections", &shared.lines.len())
             .field("link", &shared.lines[*line].link)
             .field("dedicated", &shared.dedicated)
+            .field("replicas", &shared.replicas)
             .finish()
     }
 }

@@ -82,7 +82,7 @@ fn introduce(pipeline: &mut Pipeline, options: &Options, dedicated: bool) {
         pipeline.cmd("CLIENT").arg("SETNAME").arg(format!("{name}{suffix}"));
     }
     // To a master it means nothing.
-    if options.may_read_replicas() && !dedicated {
+    if options.asks_for_readonly() && !dedicated {
         pipeline.cmd("READONLY");
     }
 }

@@ -7,10 +7,10 @@ use qa_redis::{Redis, Subscription};
 use qa_resource_core::{Backend, ErrorKind, Resource, Settings};
 use qa_servers::Server;
 use qa_servers::cluster::RedisSentinels;
-use qa_servers::testing::{eventually, within};
+use qa_servers::testing::{connections, eventually, within};
 use std::collections::HashMap;
 use std::time::Duration;
-use support::backend;
+use support::{backend, lengths_asked_of};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -131,6 +131,71 @@ async fn a_frozen_master_and_a_frozen_sentinel_are_left() {
     cluster.sentinels()[0].thaw().await.unwrap();
     cluster.wait_ready(LIMIT).await.unwrap();
     follows(&resource, cluster.leader().await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_answer_what_only_reads_as_long_as_there_are_any() {
+    let cluster = RedisSentinels::start().await.unwrap();
+    let backend = backend("reading", &url(&cluster, "&reads=replica"));
+    let resource = Resource::new("reading", backend, Settings::default());
+    resource.connect().await.unwrap();
+    let client = resource.acquire().await.unwrap().clone();
+    let () = client.clone().set("read", "value").await.unwrap();
+    let nodes: Vec<_> = cluster.nodes().iter().collect();
+    let (master, replicas) = nodes.split_at(1);
+    let read = async |times: u64| {
+        for _ in 0..times {
+            // One that was killed in the middle of an answer does not give it.
+            let length: redis::RedisResult<u8> = client.clone().strlen("read").await;
+            if length.is_ok_and(|length| length != 5) {
+                return false;
+            }
+        }
+        true
+    };
+    eventually("both replicas are asked, in turns, and have it", LIMIT, async || {
+        let before = lengths_asked_of(&nodes).await;
+        let of_master = lengths_asked_of(master).await;
+        let has_it = read(10).await;
+        let each = [lengths_asked_of(&replicas[..1]).await, lengths_asked_of(&replicas[1..]).await];
+        let same = lengths_asked_of(master).await == of_master;
+        has_it
+            && same
+            && each.iter().sum::<u64>() + of_master == before + 10
+            && each[0].min(each[1]) > 4
+    })
+    .await;
+
+    replicas[0].kill().await.unwrap();
+    eventually("the other one is asked", LIMIT, async || {
+        let before = lengths_asked_of(&replicas[1..]).await;
+        read(10).await && lengths_asked_of(&replicas[1..]).await == before + 10
+    })
+    .await;
+    replicas[1].kill().await.unwrap();
+    eventually("the master is asked", LIMIT, async || {
+        let before = lengths_asked_of(master).await;
+        read(10).await && lengths_asked_of(master).await == before + 10
+    })
+    .await;
+    for replica in replicas {
+        replica.start_again().await.unwrap();
+    }
+    eventually("replicas are asked again", LIMIT, async || {
+        let before = lengths_asked_of(master).await;
+        read(10).await && lengths_asked_of(master).await == before
+    })
+    .await;
+    // What a pipeline wrote it also reads.
+    let mut pipeline = redis::pipe();
+    pipeline.set("read", "longer").ignore().strlen("read");
+    let (length,): (u8,) = pipeline.query_async(&mut client.clone()).await.unwrap();
+    assert_eq!((length, resource.status().stats.disconnects), (6, 0));
+    drop(client);
+    assert!(resource.close(LIMIT).await.is_clean());
+    for node in nodes {
+        eventually("no connection is left", LIMIT, async || connections(node.port()) == 0).await;
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@
 //! of the commands that matter are known here.
 
 use super::value::{items, number, text};
-use redis::Value;
+use crate::session::Session;
+use redis::{ErrorKind, RedisResult, ServerErrorKind, Value};
 use std::collections::HashMap;
 
 /// Longer than any name of a command with its subcommand.
@@ -74,7 +75,7 @@ impl Spec {
 
 /// All of them, by their names in lower case; subcommands as in `xgroup|create`.
 #[derive(Debug)]
-pub(super) struct Commands(HashMap<Vec<u8>, Spec>);
+pub(crate) struct Commands(HashMap<Vec<u8>, Spec>);
 
 impl Commands {
     /// Reads what a server answered to `COMMAND`.
@@ -97,6 +98,24 @@ impl Commands {
         });
         let known = with_next.or_else(|| self.0.get(&room[..alone]).copied());
         known.unwrap_or(Spec::UNKNOWN)
+    }
+}
+
+/// What the server says of its commands. Of a user who may not ask, every command's key is taken to
+/// be its first argument, and none to only read.
+pub(crate) async fn known_commands(session: &mut Session) -> RedisResult<Commands> {
+    let answer: RedisResult<Value> =
+        redis::cmd("COMMAND").query_async(&mut session.connection).await;
+    match answer {
+        Ok(answer) => Ok(Commands::read(&answer)),
+        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => {
+            tracing::warn!(
+                "the user may not ask for COMMAND: of scripts and other commands whose key is not \
+                 their first argument, the node can't be told"
+            );
+            Ok(Commands::read(&Value::Nil))
+        }
+        Err(error) => Err(error),
     }
 }
 

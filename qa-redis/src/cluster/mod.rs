@@ -7,7 +7,6 @@
 mod commands;
 mod join;
 mod map;
-mod node;
 mod pipeline;
 mod request;
 mod route;
@@ -16,10 +15,13 @@ mod slot;
 mod state;
 mod value;
 
+pub(crate) use commands::{Commands, known_commands};
+pub(crate) use route::only_reads;
 pub(crate) use seeds::Seeds;
 pub(crate) use slot::slot_of;
 
 use crate::link::Counts;
+use crate::node::Node;
 use crate::server::Server;
 use crate::way::Way;
 use futures_util::future::select_ok;
@@ -152,7 +154,7 @@ impl Shared {
         });
         some.await?;
         let all = self.until(|view| {
-            let settled = |node: &Arc<node::Node>| node.is_live() || node.trouble().is_some();
+            let settled = |node: &Arc<Node>| node.is_live() || node.trouble().is_some();
             view.masters.iter().all(settled).then_some(())
         });
         // Who is not there by then is missing, which is told.

@@ -2,11 +2,11 @@
 
 use super::commands::Join;
 use super::join::join;
-use super::node::Node;
 use super::route::{Part, Route, route};
 use super::state::View;
 use super::{Cluster, away, nobody, nobody_has};
 use crate::classify::classify;
+use crate::node::Node;
 use crate::place::Place;
 use crate::server::Server;
 use futures_util::future::join_all;

@@ -58,6 +58,13 @@ pub(super) fn route(command: &Cmd, commands: &Commands) -> Route {
     }
 }
 
+/// Whether it only reads keys, so that a replica may answer it.
+pub(crate) fn only_reads(command: &Cmd, commands: &Commands) -> bool {
+    let mut words = words(command);
+    let spec = commands.spec(words.next().unwrap_or_default(), words.next());
+    spec.reads_only && first_key(command, spec.keys).is_some()
+}
+
 /// What it says, word by word, its name first.
 fn words(command: &Cmd) -> impl Iterator<Item = &[u8]> {
     command.args_iter().map(|argument| match argument {

@@ -1,11 +1,11 @@
 //! Whom a cluster is asked about: the nodes that the URL names, and later those that are connected.
 
-use super::commands::Commands;
+use super::commands::{Commands, known_commands};
 use super::map::Map;
-use super::node::Node;
 use super::state::View;
 use crate::classify::classify;
 use crate::majority::Majority;
+use crate::node::Node;
 use crate::options::Options;
 use crate::place::Place;
 use crate::server::Server;
@@ -15,7 +15,7 @@ use crate::way::{Route, Way};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use qa_resource_core::ErrorKind as Kind;
-use redis::{Cmd, ErrorKind, ProtocolVersion, RedisError, RedisResult, Value};
+use redis::{Cmd, ErrorKind, ProtocolVersion, RedisError, RedisResult};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,24 +136,6 @@ fn slots() -> Cmd {
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
     command
-}
-
-/// What the server says of its commands. Of a user who may not ask, every command's key is taken to
-/// be its first argument, and none to only read.
-async fn known_commands(session: &mut Session) -> RedisResult<Commands> {
-    let answer: RedisResult<Value> =
-        redis::cmd("COMMAND").query_async(&mut session.connection).await;
-    match answer {
-        Ok(answer) => Ok(Commands::read(&answer)),
-        Err(error) if error.kind() == ErrorKind::Server(redis::ServerErrorKind::NoPerm) => {
-            tracing::warn!(
-                "the user may not ask for COMMAND: of scripts and other commands whose key is not \
-                 their first argument, the node can't be told"
-            );
-            Ok(Commands::read(&Value::Nil))
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// Where none of them said anything of use: the one reason, or all of them. A refusal that only

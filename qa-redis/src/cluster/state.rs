@@ -2,9 +2,9 @@
 
 use super::commands::Commands;
 use super::map::Map;
-use super::node::Node;
 use super::seeds::Seeds;
 use crate::fate::{Fate, Reason};
+use crate::node::{Interested, Node};
 use crate::place::Place;
 use arc_swap::ArcSwap;
 use redis::{ProtocolVersion, RedisError};
@@ -123,7 +123,7 @@ impl Shared {
             tracing::info!(resource = self.seeds.name(), ?masters, "the cluster has changed");
         }
         self.view.store(Arc::new(View { map, masters, replicas, nodes }));
-        self.node_changed();
+        self.changed();
     }
 
     /// The node there; it becomes one of ours if it is not, because somebody sent us to it.
@@ -151,24 +151,10 @@ impl Shared {
         node
     }
 
-    pub(super) fn node_was_lost(&self, place: &Place, cause: &RedisError) {
-        if !self.stop.is_cancelled() {
-            let resource = self.seeds.name();
-            tracing::warn!(resource, node = %place, %cause, "a node of the cluster was lost");
-        }
-        self.look_again();
-    }
-
-    /// A node came or went.
-    pub(super) fn node_changed(&self) {
-        let view = self.view.load();
-        let condition = view.missing();
-        self.condition.send_if_modified(|before| {
-            let other = *before != condition;
-            *before = condition;
-            other
-        });
-        self.changed.notify_waiters();
+    /// Whether nothing is missing, and nobody about to be.
+    fn is_well(&self) -> bool {
+        let whole = self.condition.borrow().is_none();
+        whole && self.view.load().masters.iter().all(|master| master.is_well())
     }
 
     /// Asks for the map for as long as the client lives, and gives the cluster up when no master has
@@ -177,8 +163,7 @@ impl Shared {
         let stop = self.stop.clone();
         stop.run_until_cancelled(async {
             loop {
-                let whole = self.condition.borrow().is_none();
-                let pause = if whole { CALM } else { SEARCH };
+                let pause = if self.is_well() { CALM } else { SEARCH };
                 tokio::select! {
                     () = sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)) => {}
                     () = self.look.notified() => {}
@@ -194,6 +179,31 @@ impl Shared {
             }
         })
         .await;
+    }
+}
+
+impl Interested for Shared {
+    fn changed(&self) {
+        let view = self.view.load();
+        let condition = view.missing();
+        self.condition.send_if_modified(|before| {
+            let other = *before != condition;
+            *before = condition;
+            other
+        });
+        self.changed.notify_waiters();
+    }
+
+    fn lost(&self, node: &Node, cause: &RedisError) {
+        if !self.stop.is_cancelled() {
+            let resource = self.seeds.name();
+            tracing::warn!(resource, node = %node.place, %cause, "a node of the cluster was lost");
+        }
+        self.look_again();
+    }
+
+    fn in_doubt(&self) {
+        self.look_again();
     }
 }
 

@@ -48,6 +48,20 @@ pub async fn cut(watcher: &mut Client, victim: &mut Client) {
     assert_eq!(killed, 1);
 }
 
+/// How many times these servers have been asked for the length of a value.
+pub async fn lengths_asked_of(nodes: &[&Server]) -> u64 {
+    let mut sum = 0;
+    for node in nodes {
+        let mut watcher = connect("watcher", &node.url()).await;
+        let mut info = redis::cmd("INFO");
+        let info: String = info.arg("commandstats").query_async(&mut watcher).await.unwrap();
+        let line = info.lines().find(|line| line.starts_with("cmdstat_strlen:"));
+        let calls = line.and_then(|line| line.split("calls=").nth(1)?.split(',').next());
+        sum += calls.map_or(0, |calls| calls.parse::<u64>().unwrap());
+    }
+    sum
+}
+
 /// Works until the command is answered.
 pub async fn answers(client: &mut Client) -> bool {
     client.exists::<_, bool>("nothing").await.is_ok()
