@@ -8,6 +8,7 @@ use super::slots::{Answer, Slots, Timing};
 use super::window::Place;
 use lapin::Channel;
 use std::future::poll_fn;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -144,24 +145,35 @@ fn wake(mut slots: MutexGuard<'_, Slots>) {
     woken.into_iter().for_each(Waker::wake);
 }
 
+impl Ticket {
+    /// The answer, or `caller` is woken once there is one.
+    fn ask(&mut self, slot: usize, caller: &Waker) -> Option<Answer> {
+        let is_asked = mem::replace(&mut self.is_asked, true);
+        if is_asked && let Some(answer) = self.in_flight.slots().take(slot) {
+            return Some(answer);
+        }
+        self.bell.register(caller);
+        let bell = &self.bell;
+        // Who leaves the slot takes its waker along: the next message is not to wake this caller
+        // where it should wake the keeper.
+        let take = |slots: &mut Slots| slots.take(slot).map(|answer| (answer, bell.reset()));
+        let taken = if is_asked {
+            self.in_flight.look(take)
+        } else {
+            // It has just been sent. If there is news by now, somebody was told to look, and wakes
+            // this caller; what was looked at before it registered is here.
+            take(&mut self.in_flight.slots())
+        };
+        taken.map(|(answer, _waker)| answer)
+    }
+}
+
 impl Future for Ticket {
     type Output = Answer;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
         let Some(slot) = self.slot else { return Poll::Pending };
-        // When it is first asked it has just been sent.
-        let mut answer = None;
-        if self.is_asked {
-            answer = self.in_flight.slots().take(slot);
-        }
-        if answer.is_none() {
-            self.bell.register(context.waker());
-            answer = self.in_flight.look(|slots| slots.take(slot));
-        }
-        let Some(answer) = answer else {
-            self.is_asked = true;
-            return Poll::Pending;
-        };
+        let Some(answer) = self.ask(slot, context.waker()) else { return Poll::Pending };
         if matches!(answer, Answer::Late) {
             // It may have been the one who was to look.
             self.in_flight.hurry();

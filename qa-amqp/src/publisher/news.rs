@@ -38,12 +38,13 @@ impl News {
         }
     }
 
-    /// All that there is, into `taken`, which is to be empty, and since when. The clock is read once
-    /// for all of them: they come together, and somebody was told to look with the first.
-    pub(super) fn take(&self, taken: &mut Vec<usize>) -> Instant {
+    /// All that there is, into `taken`, which is to be empty, and since when, where there is any. The
+    /// clock is read once for all of them: they come together, and somebody was told to look with the
+    /// first.
+    pub(super) fn take(&self, taken: &mut Vec<usize>) -> Option<Instant> {
         let mut untaken = self.untaken();
         mem::swap(&mut untaken.slots, taken);
-        untaken.since.take().unwrap_or_else(Instant::now)
+        untaken.since.take()
     }
 
     /// Whom to wake as the keeper. It has to look after this: what came before is not told again.
@@ -170,7 +171,8 @@ mod tests {
         };
         let taken = || {
             let mut taken = Vec::new();
-            let _since = news.take(&mut taken);
+            let since = news.take(&mut taken);
+            assert_eq!(since.is_some(), !taken.is_empty());
             taken.len()
         };
         ready();

@@ -243,11 +243,8 @@ impl Slots {
     /// Asks those that there is news of; those of which something is known are added to `said`.
     fn poll_told(&mut self, news: &News, said: &mut Vec<usize>) {
         let mut told = mem::take(&mut self.told);
-        let since = news.take(&mut told);
-        for slot in told.drain(..) {
-            if self.poll(slot, since, news) {
-                said.push(slot);
-            }
+        if let Some(since) = news.take(&mut told) {
+            said.extend(told.drain(..).filter(|&slot| self.poll(slot, since, news)));
         }
         self.told = told;
     }
