@@ -7,6 +7,7 @@ mod message;
 mod news;
 mod outcome;
 mod returns;
+mod sending;
 mod session;
 mod settings;
 mod settle;

@@ -3,18 +3,16 @@
 use super::message::Message;
 use super::news::{Bell, News};
 use super::outcome::PublishError;
+use super::sending::{self, Sending};
 use super::settle::{Settling, Word};
 use super::window::Place;
-use crate::classify::is_ours;
-use lapin::options::BasicPublishOptions;
+use lapin::Channel;
 use lapin::types::ShortString;
-use lapin::{Channel, ErrorKind};
 use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::Instant;
-use tokio_util::sync::ReusableBoxFuture;
 
 /// So long the keeper leaves it to the caller that was told to look: a caller may be busy, or not look
 /// at all. To wake both each time would cost a switch of threads.
@@ -49,7 +47,7 @@ impl Timing {
 /// The messages on their way on one channel, each in a slot.
 pub(super) struct Slots {
     channel: Arc<Channel>,
-    options: BasicPublishOptions,
+    sending: Box<dyn Sending>,
     settling: Settling,
     all: Vec<Slot>,
     free: Vec<usize>,
@@ -67,7 +65,6 @@ pub(super) struct Slots {
 struct Slot {
     bell: Arc<Bell>,
     waker: Waker,
-    sending: ReusableBoxFuture<'static, Word>,
     content: Content,
 }
 
@@ -102,8 +99,8 @@ enum Caller {
 impl Slots {
     pub(super) fn new(channel: Arc<Channel>, settling: Settling, mandatory: bool) -> Self {
         Self {
+            sending: sending::through(Arc::clone(&channel), mandatory),
             channel,
-            options: BasicPublishOptions { mandatory, immediate: false },
             settling,
             all: Vec::new(),
             free: Vec::new(),
@@ -152,7 +149,6 @@ impl Slots {
         news: &Arc<News>,
     ) -> usize {
         let (id, exchange) = (message.id(), message.exchange.clone());
-        let sending = send(Arc::clone(&self.channel), message, self.options);
         let content = Content::UnderWay(UnderWay {
             id,
             exchange,
@@ -162,17 +158,13 @@ impl Slots {
             said: None,
         });
         self.under_way += 1;
-        if let Some(free) = self.free.pop() {
-            let slot = &mut self.all[free];
-            slot.sending.set(sending);
-            slot.content = content;
-            return free;
+        let slot = self.free.pop().unwrap_or(self.all.len());
+        self.sending.begin(slot, message);
+        match self.all.get_mut(slot) {
+            Some(free) => free.content = content,
+            None => self.all.push(Slot::new(Bell::new(slot, Arc::clone(news)), content)),
         }
-        let bell = Arc::new(Bell::new(self.all.len(), Arc::clone(news)));
-        let waker = Waker::from(Arc::clone(&bell));
-        let sending = ReusableBoxFuture::new(sending);
-        self.all.push(Slot { bell, waker, sending, content });
-        self.all.len() - 1
+        slot
     }
 
     /// Whether the keeper has to be told of a deadline: the others are later, as long as all have the
@@ -252,11 +244,11 @@ impl Slots {
     /// Asks one; whether something is known of it now. News may be late, of the message before: none
     /// is asked twice.
     pub(super) fn poll(&mut self, slot: usize, at: Instant, news: &News) -> bool {
-        let Slot { waker, sending, content, .. } = &mut self.all[slot];
+        let Slot { waker, content, .. } = &mut self.all[slot];
         let Content::UnderWay(under_way @ UnderWay { said: None, .. }) = content else {
             return false;
         };
-        let Poll::Ready(word) = sending.poll(&mut Context::from_waker(waker)) else {
+        let Poll::Ready(word) = self.sending.poll(slot, &mut Context::from_waker(waker)) else {
             return false;
         };
         if matches!(word, Word::Unsent | Word::Unconfirmed(_)) {
@@ -313,29 +305,13 @@ impl Slots {
 }
 
 impl Slot {
+    fn new(bell: Bell, content: Content) -> Self {
+        let bell = Arc::new(bell);
+        Self { waker: Waker::from(Arc::clone(&bell)), bell, content }
+    }
+
     /// Whether it holds a message that nobody waits for.
     fn is_left(&self) -> bool {
         matches!(&self.content, Content::UnderWay(it) if it.caller == Caller::Gone)
     }
-}
-
-async fn send(channel: Arc<Channel>, message: Box<Message>, options: BasicPublishOptions) -> Word {
-    let Message { exchange, routing_key, properties, payload } = *message;
-    let published =
-        channel.basic_publish(exchange, routing_key, options, &payload, properties).await;
-    match published {
-        Ok(confirm) => confirm.await.map_or_else(unconfirmed, Word::from),
-        Err(error) if is_unsent(&error) => Word::Unsent,
-        Err(error) => unconfirmed(error),
-    }
-}
-
-fn unconfirmed(error: lapin::Error) -> Word {
-    Word::Unconfirmed(Box::new(error))
-}
-
-/// The driver looks at the channel's state before it writes anything. Other errors of a state may
-/// have come over what was being written.
-fn is_unsent(error: &lapin::Error) -> bool {
-    matches!(error.kind(), ErrorKind::InvalidChannelState(_, method) if is_ours(method))
 }
