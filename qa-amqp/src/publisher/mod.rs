@@ -85,7 +85,7 @@ impl Publisher {
             let span = self.span(&mut message);
             let timing = Timing::within(self.0.settings.limit);
             let id = self.0.publish(message, timing).instrument(span).await?;
-            Ok(Confirmed { message_id: id.into(), attempts: 1 })
+            Ok(Confirmed { message_id: id, attempts: 1 })
         }
     }
 
@@ -112,7 +112,7 @@ impl Publisher {
         let span = self.span(&mut message);
         let deadline = Instant::now() + LONGEST.min(limit);
         let (id, attempts) = self.0.publish_until(&message, deadline).instrument(span).await?;
-        Ok(Confirmed { message_id: id.into(), attempts })
+        Ok(Confirmed { message_id: id, attempts })
     }
 
     /// Publishes many messages, as many at once as the window has room for, and gives how each ended,

@@ -7,7 +7,6 @@ use crate::metrics::{PublishMeter, Unconfirmed};
 use crate::{Error, RabbitMq};
 use futures_util::FutureExt;
 use lapin::message::BasicReturnMessage;
-use lapin::types::ShortString;
 use lapin::{Channel, Confirmation, ErrorKind};
 use qa_resource_core::{Backend, Class, Outcome};
 use std::time::Duration;
@@ -67,17 +66,17 @@ impl Settling {
     /// What to say of a message, once everything that is known by then is noted.
     pub(super) fn answer(
         &mut self,
-        id: ShortString,
-        exchange: &ShortString,
+        id: &str,
+        exchange: &str,
         word: Word,
         took: Duration,
     ) -> Answer {
-        let returned = self.returns.take(id.as_str());
+        let returned = self.returns.take(id);
         let settled = match (word, returned) {
             (Word::Unsent, _) => return Answer::Unsent,
             (_, Some((code, text))) => Err(PublishError::Returned { code, text }),
             (Word::Nack | Word::WithReturn(false, _), None) => Err(PublishError::Nacked),
-            (Word::Ack | Word::WithReturn(true, _), None) => Ok(id),
+            (Word::Ack | Word::WithReturn(true, _), None) => Ok(id.to_owned()),
             (Word::Unconfirmed(error), None) => Err(self.unknown(exchange, *error)),
         };
         let failed = settled.as_ref().err().map(|error| match error {
@@ -91,7 +90,7 @@ impl Settling {
 
     /// A channel ends for all that is on its way when it is refused for one message. That one is
     /// told by its exchange, which the refusal names; the others had bad luck and may try again.
-    fn unknown(&self, exchange: &ShortString, error: lapin::Error) -> PublishError {
+    fn unknown(&self, exchange: &str, error: lapin::Error) -> PublishError {
         let culprit = match error.kind() {
             ErrorKind::ProtocolError(refusal) => {
                 refusal.get_message().as_str().contains(&format!("exchange '{exchange}'"))

@@ -9,7 +9,6 @@ use super::settings::{LONGEST, PublisherSettings};
 use super::slots::{Answer, Timing};
 use super::window::Window;
 use crate::{Error, RabbitMq};
-use lapin::types::ShortString;
 use qa_resource_core::{Backend, Backoff, ErrorKind, Group, Outcome};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -48,7 +47,7 @@ impl Shared {
         &self,
         message: Box<Message>,
         timing: Timing,
-    ) -> Result<ShortString, PublishError> {
+    ) -> Result<String, PublishError> {
         // Exempt from tokio's budget, which would let some of many joined publishes overtake others
         // here.
         let answer = unconstrained(self.hand_over(message, timing)).await?;
@@ -154,7 +153,7 @@ impl Shared {
         &self,
         message: &Message,
         deadline: Instant,
-    ) -> Result<(ShortString, u32), PublishError> {
+    ) -> Result<(String, u32), PublishError> {
         let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
         let (mut delay, mut attempts, mut unknown) = (None, 0, None);
         loop {

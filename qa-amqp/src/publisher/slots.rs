@@ -7,7 +7,6 @@ use super::sending::{self, Sending};
 use super::settle::{Settling, Word};
 use super::window::Place;
 use lapin::Channel;
-use lapin::types::ShortString;
 use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -22,7 +21,7 @@ const STEP_IN: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) enum Answer {
     /// Confirmed under this id, or not.
-    Settled(Result<ShortString, PublishError>),
+    Settled(Result<String, PublishError>),
     /// The channel went before it was sent.
     Unsent,
     /// Nothing was known of it at its deadline. It is on its way all the same.
@@ -65,6 +64,9 @@ pub(super) struct Slots {
 struct Slot {
     bell: Arc<Bell>,
     waker: Waker,
+    /// What the message is known by, and where it goes.
+    id: String,
+    exchange: String,
     content: Content,
 }
 
@@ -76,8 +78,6 @@ enum Content {
 }
 
 struct UnderWay {
-    id: ShortString,
-    exchange: ShortString,
     timing: Timing,
     /// Given back when it is settled.
     _place: Place,
@@ -148,22 +148,13 @@ impl Slots {
         place: Place,
         news: &Arc<News>,
     ) -> usize {
-        let (id, exchange) = (message.id(), message.exchange.clone());
-        let content = Content::UnderWay(UnderWay {
-            id,
-            exchange,
-            timing,
-            _place: place,
-            caller: Caller::Waits,
-            said: None,
-        });
-        self.under_way += 1;
         let slot = self.free.pop().unwrap_or(self.all.len());
-        self.sending.begin(slot, message);
-        match self.all.get_mut(slot) {
-            Some(free) => free.content = content,
-            None => self.all.push(Slot::new(Bell::new(slot, Arc::clone(news)), content)),
+        if slot == self.all.len() {
+            self.all.push(Slot::new(Bell::new(slot, Arc::clone(news))));
         }
+        self.all[slot].hold(&message, timing, place);
+        self.under_way += 1;
+        self.sending.begin(slot, message);
         slot
     }
 
@@ -287,11 +278,10 @@ impl Slots {
 
     /// Settles a message of which something is known: it gives up its place.
     fn settle(&mut self, slot: usize) {
-        let content = &mut self.all[slot].content;
+        let Slot { id, exchange, content, .. } = &mut self.all[slot];
         let Content::UnderWay(under_way) = content else { return };
         let Some((word, at)) = under_way.said.take() else { return };
         let took = at.saturating_duration_since(under_way.timing.sent);
-        let (id, exchange) = (mem::take(&mut under_way.id), &under_way.exchange);
         let answer = self.settling.answer(id, exchange, word, took);
         *content = Content::Settled(Some(answer));
         self.under_way -= 1;
@@ -305,9 +295,17 @@ impl Slots {
 }
 
 impl Slot {
-    fn new(bell: Bell, content: Content) -> Self {
+    fn new(bell: Bell) -> Self {
         let bell = Arc::new(bell);
-        Self { waker: Waker::from(Arc::clone(&bell)), bell, content }
+        let waker = Waker::from(Arc::clone(&bell));
+        Self { bell, waker, id: String::new(), exchange: String::new(), content: Content::Vacant }
+    }
+
+    fn hold(&mut self, message: &Message, timing: Timing, place: Place) {
+        message.id().clone_into(&mut self.id);
+        message.exchange.as_str().clone_into(&mut self.exchange);
+        let caller = Caller::Waits;
+        self.content = Content::UnderWay(UnderWay { timing, _place: place, caller, said: None });
     }
 
     /// Whether it holds a message that nobody waits for.
