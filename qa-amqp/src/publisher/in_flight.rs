@@ -2,6 +2,7 @@
 
 use super::message::Message;
 use super::news::{Bell, News};
+use super::sending::Sending;
 use super::settings::LONGEST;
 use super::settle::Settling;
 use super::slots::{Answer, Slots, Timing};
@@ -35,9 +36,9 @@ impl InFlight {
         channel: Arc<Channel>,
         news: News,
         settling: Settling,
-        mandatory: bool,
+        sending: Box<dyn Sending>,
     ) -> Self {
-        let slots = Slots::new(channel, settling, mandatory);
+        let slots = Slots::new(channel, settling, sending);
         Self { news: Arc::new(news), slots: Mutex::new(slots) }
     }
 

@@ -48,7 +48,7 @@ pub(super) fn with_content_type(properties: BasicProperties, kind: &str) -> Basi
 }
 
 /// What is published, whole and owned, with its id.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Message {
     pub(super) exchange: ShortString,
     pub(super) routing_key: ShortString,
@@ -57,25 +57,27 @@ pub(super) struct Message {
 }
 
 impl Message {
-    pub(super) fn new(
+    /// Over what `self` was, in its memory.
+    pub(super) fn write(
+        &mut self,
         exchange: &str,
         routing_key: &str,
         payload: &[u8],
         mut properties: BasicProperties,
         persistent: bool,
-    ) -> Result<Self, Error> {
+    ) -> Result<(), Error> {
         if properties.message_id().is_none() {
             properties = properties.with_message_id(next_id());
         }
         if persistent && properties.delivery_mode().is_none() {
             properties = properties.with_delivery_mode(PERSISTENT);
         }
-        Ok(Self {
-            exchange: name("exchange's name", exchange)?,
-            routing_key: name("routing key", routing_key)?,
-            properties,
-            payload: payload.to_vec(),
-        })
+        self.exchange = name("exchange's name", exchange)?;
+        self.routing_key = name("routing key", routing_key)?;
+        self.properties = properties;
+        self.payload.clear();
+        self.payload.extend_from_slice(payload);
+        Ok(())
     }
 
     /// What consumers, and the broker's returns, tell it from others by.
@@ -108,7 +110,18 @@ mod tests {
     use super::*;
 
     fn message(properties: BasicProperties, persistent: bool) -> Message {
-        Message::new("x", "k", b"p", properties, persistent).unwrap()
+        let mut message = Message::default();
+        message.write("x", "k", b"p", properties, persistent).unwrap();
+        message
+    }
+
+    #[test]
+    fn nothing_is_left_of_the_message_that_another_is_written_over() {
+        let mut message = message(BasicProperties::default().with_priority(9), true);
+        message.write("", "other", b"", BasicProperties::default(), false).unwrap();
+        assert_eq!((message.exchange.as_str(), message.routing_key.as_str()), ("", "other"));
+        assert!(message.payload.is_empty() && message.properties.priority().is_none());
+        assert!(message.properties.delivery_mode().is_none());
     }
 
     #[test]
@@ -143,8 +156,11 @@ mod tests {
     #[test]
     fn names_that_amqp_has_no_room_for_are_errors_and_not_panics() {
         let long = "k".repeat(256);
-        let error = Message::new("x", &long, b"", BasicProperties::default(), true).unwrap_err();
+        let write = |exchange: &str, routing_key: &str| {
+            Message::default().write(exchange, routing_key, b"", BasicProperties::default(), true)
+        };
+        let error = write("x", &long).unwrap_err();
         assert_eq!(error.to_string(), "the routing key has 256 bytes and AMQP allows 255");
-        assert!(Message::new(&long, "k", b"", BasicProperties::default(), true).is_err());
+        assert!(write(&long, "k").is_err());
     }
 }

@@ -13,6 +13,7 @@ mod settings;
 mod settle;
 mod shared;
 mod slots;
+mod spares;
 mod window;
 
 pub use message::Publishing;
@@ -201,9 +202,11 @@ impl Publisher {
         properties: BasicProperties,
     ) -> Result<Box<Message>, PublishError> {
         let persistent = self.0.settings.persistent;
-        Message::new(exchange, routing_key, payload, properties, persistent)
-            .map(Box::new)
-            .map_err(|error| PublishError::NotSent(self.0.error("publishing", error)))
+        let mut message = self.0.spares.take();
+        match message.write(exchange, routing_key, payload, properties, persistent) {
+            Ok(()) => Ok(message),
+            Err(error) => Err(PublishError::NotSent(self.0.error("publishing", error))),
+        }
     }
 
     /// The span around sending a message: a child of where this is called, which is where the publish

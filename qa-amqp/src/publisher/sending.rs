@@ -2,9 +2,11 @@
 
 use super::message::Message;
 use super::settle::Word;
+use super::spares::Spares;
 use crate::classify::is_ours;
 use lapin::options::BasicPublishOptions;
 use lapin::{Channel, ErrorKind, PublisherConfirm};
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,10 +20,15 @@ pub(super) trait Sending: Send {
     fn poll(&mut self, slot: usize, context: &mut Context<'_>) -> Poll<Word>;
 }
 
-/// Through a channel, which confirms.
-pub(super) fn through(channel: Arc<Channel>, mandatory: bool) -> Box<dyn Sending> {
+/// Through a channel, which confirms. What a message was written into is kept among the spares.
+pub(super) fn through(
+    channel: Arc<Channel>,
+    mandatory: bool,
+    spares: Arc<Spares>,
+) -> Box<dyn Sending> {
     let options = BasicPublishOptions { mandatory, immediate: false };
-    let send = move |message| send(Arc::clone(&channel), message, options);
+    let sender = Arc::new(Sender { channel, options, spares });
+    let send = move |message| Arc::clone(&sender).send(message);
     Box::new(Senders { send, all: Vec::new() })
 }
 
@@ -50,22 +57,32 @@ where
     }
 }
 
-async fn send(channel: Arc<Channel>, message: Box<Message>, options: BasicPublishOptions) -> Word {
-    match publish(&channel, message, options).await {
-        Ok(confirm) => confirm.await.map_or_else(unconfirmed, Word::from),
-        Err(error) if is_unsent(&error) => Word::Unsent,
-        Err(error) => unconfirmed(error),
-    }
+/// What each message is sent with.
+struct Sender {
+    channel: Arc<Channel>,
+    options: BasicPublishOptions,
+    spares: Arc<Spares>,
 }
 
-/// The message is ours until the driver has sent its copy, and not until that is confirmed.
-async fn publish(
-    channel: &Channel,
-    message: Box<Message>,
-    options: BasicPublishOptions,
-) -> lapin::Result<PublisherConfirm> {
-    let Message { exchange, routing_key, properties, payload } = *message;
-    channel.basic_publish(exchange, routing_key, options, &payload, properties).await
+impl Sender {
+    async fn send(self: Arc<Self>, message: Box<Message>) -> Word {
+        match self.publish(message).await {
+            Ok(confirm) => confirm.await.map_or_else(unconfirmed, Word::from),
+            Err(error) if is_unsent(&error) => Word::Unsent,
+            Err(error) => unconfirmed(error),
+        }
+    }
+
+    /// The message is ours until the driver has sent its copy, and not until that is confirmed.
+    async fn publish(&self, mut message: Box<Message>) -> lapin::Result<PublisherConfirm> {
+        let Message { exchange, routing_key, properties, payload } = &mut *message;
+        let (exchange, routing_key) = (mem::take(exchange), mem::take(routing_key));
+        let (options, properties) = (self.options, mem::take(properties));
+        let published =
+            self.channel.basic_publish(exchange, routing_key, options, payload, properties).await;
+        self.spares.keep(message);
+        published
+    }
 }
 
 fn unconfirmed(error: lapin::Error) -> Word {

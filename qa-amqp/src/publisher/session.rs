@@ -3,6 +3,7 @@
 use super::in_flight::{InFlight, Ticket};
 use super::message::Message;
 use super::news::News;
+use super::sending::Sending;
 use super::settle::Settling;
 use super::slots::Timing;
 use super::window::Place;
@@ -54,12 +55,12 @@ impl Session {
     }
 }
 
-/// Opens a channel in confirm mode and makes the task that keeps it. `waiting` is how many wait for
-/// what is on its way.
+/// Opens a channel in confirm mode and makes the task that keeps it. `sending` makes what sends
+/// through the channel, and `waiting` is how many wait for what is on its way.
 pub(super) async fn open(
     lease: Lease<RabbitMq>,
     resource: &str,
-    mandatory: bool,
+    sending: impl FnOnce(Arc<Channel>) -> Box<dyn Sending>,
     waiting: Arc<AtomicUsize>,
 ) -> Result<(Session, impl Future<Output = ()> + Send + 'static), Error> {
     let channel = error::open(lease.publishing(), ANSWER_LIMIT).await?;
@@ -67,7 +68,8 @@ pub(super) async fn open(
     bounded("asking for confirms", ANSWER_LIMIT, confirm).await?;
     let channel = Arc::new(channel);
     let (news, settling) = (News::new(waiting), Settling::new(resource));
-    let in_flight = Arc::new(InFlight::new(Arc::clone(&channel), news, settling, mandatory));
+    let sending = sending(Arc::clone(&channel));
+    let in_flight = Arc::new(InFlight::new(Arc::clone(&channel), news, settling, sending));
     let session =
         Session { open: Arc::new(Open(Arc::clone(&in_flight))), client: (*lease).clone() };
     Ok((session, keep(lease, channel, Open(in_flight))))

@@ -4,13 +4,15 @@ use super::in_flight::Ticket;
 use super::line::{Line, Turn};
 use super::message::Message;
 use super::outcome::PublishError;
+use super::sending;
 use super::session::{self, Session};
 use super::settings::{LONGEST, PublisherSettings};
 use super::slots::{Answer, Timing};
+use super::spares::Spares;
 use super::window::Window;
 use crate::{Error, RabbitMq};
 use qa_resource_core::{Backend, Backoff, ErrorKind, Group, Outcome};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -20,6 +22,7 @@ pub(super) struct Shared {
     pub(super) group: Group<RabbitMq>,
     pub(super) settings: PublisherSettings,
     pub(super) window: Window,
+    pub(super) spares: Arc<Spares>,
     pub(super) sessions: TaskTracker,
     pub(super) current: Mutex<Option<Session>>,
     line: Line,
@@ -32,6 +35,7 @@ impl Shared {
             group,
             window: Window::new(settings.window, settings.window_bytes),
             settings,
+            spares: Arc::default(),
             sessions: TaskTracker::new(),
             current: Mutex::new(None),
             line: Line::default(),
@@ -124,8 +128,9 @@ impl Shared {
             return Ok((session, Some(turn)));
         }
         let lease = self.group.acquire().await?.long_lived();
-        let (resource, mandatory) = (self.group.name(), self.settings.mandatory);
-        let opened = session::open(lease, resource, mandatory, self.window.waiting()).await;
+        let (mandatory, spares) = (self.settings.mandatory, Arc::clone(&self.spares));
+        let sending = |channel| sending::through(channel, mandatory, spares);
+        let opened = session::open(lease, self.group.name(), sending, self.window.waiting()).await;
         let (session, run) = opened.map_err(|error| self.error("opening a channel", error))?;
         // Spawned and made current with no await in between: it is never without an owner.
         self.sessions.spawn(run);

@@ -3,7 +3,7 @@
 use super::message::Message;
 use super::news::{Bell, News};
 use super::outcome::PublishError;
-use super::sending::{self, Sending};
+use super::sending::Sending;
 use super::settle::{Settling, Word};
 use super::window::Place;
 use lapin::Channel;
@@ -97,10 +97,14 @@ enum Caller {
 }
 
 impl Slots {
-    pub(super) fn new(channel: Arc<Channel>, settling: Settling, mandatory: bool) -> Self {
+    pub(super) fn new(
+        channel: Arc<Channel>,
+        settling: Settling,
+        sending: Box<dyn Sending>,
+    ) -> Self {
         Self {
-            sending: sending::through(Arc::clone(&channel), mandatory),
             channel,
+            sending,
             settling,
             all: Vec::new(),
             free: Vec::new(),
