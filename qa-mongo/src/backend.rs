@@ -1,8 +1,10 @@
 //! How to connect to MongoDB, ping it, close it, and hear from the driver that it is gone.
 
 use crate::goodbye::{Guard, say_goodbye};
-use crate::observer::{Observer, Sight};
-use crate::{classify, options, tls};
+use crate::metrics::{CommandMeter, PoolMeter, TopologyMeter};
+use crate::observer::{Observer, Sight, View};
+use crate::pools::Pools;
+use crate::{classify, commands, options, standing, tls};
 use mongodb::bson::doc;
 use mongodb::error::{Error, Result};
 use mongodb::options::{ClientOptions, ConnectionString, ReadPreference};
@@ -10,7 +12,6 @@ use mongodb::{Client, Database};
 use qa_resource_core::{Backend, Class, Recovery, Target, TlsSettings, async_trait};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
 
 /// The database that is used where the URL names none.
 pub const DEFAULT_DATABASE: &str = "quantaxis";
@@ -21,13 +22,20 @@ pub(crate) const DEFAULT_PORT: u16 = 27017;
 ///
 /// The driver brings lost connections back by itself, so the supervisor keeps its client and pings
 /// it until it answers ([`Recovery::Driver`]).
+///
+/// A ping goes to whichever member is nearest: it says that the deployment can be read. Whether it
+/// takes writes is known from the driver's own view of it, without I/O. A replica set that has no
+/// primary reads as degraded, with the reason, and neither is lost nor stops giving leases; so does
+/// a single member that is none (`directConnection=true`).
 pub struct MongoDb {
     name: Arc<str>,
     address: String,
     url: ConnectionString,
+    /// Whether the driver is to tell of every command.
+    command_metrics: bool,
     tls: TlsSettings,
     /// What the driver of the latest client sees of the deployment.
-    sight: Mutex<Option<watch::Receiver<Sight>>>,
+    view: Mutex<Option<View>>,
 }
 
 impl MongoDb {
@@ -38,14 +46,15 @@ impl MongoDb {
     /// and `mongodb+srv`, an unknown or refused option, a value that the driver does not take, TLS
     /// in a build without the feature `tls`. The error names the option, never its value.
     pub fn new(target: &Target) -> qa_resource_core::Result<Self> {
-        let url = options::parse(target)?;
+        let (url, ours) = options::parse(target)?;
         tls::check(target, &url)?;
         Ok(Self {
             name: Arc::clone(&target.name),
             address: options::address(target),
             url,
+            command_metrics: ours.command_metrics,
             tls: target.tls.clone(),
-            sight: Mutex::new(None),
+            view: Mutex::new(None),
         })
     }
 
@@ -55,18 +64,21 @@ impl MongoDb {
         client.default_database().unwrap_or_else(|| client.database(DEFAULT_DATABASE))
     }
 
-    fn sight(&self) -> Option<watch::Receiver<Sight>> {
-        self.sight.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn view(&self) -> Option<View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A client that has not spoken to anybody yet, and the watch of what it sees.
-    async fn client(&self) -> Result<(Client, watch::Receiver<Sight>)> {
+    /// A client that has not spoken to anybody yet, and what its driver sees.
+    async fn client(&self) -> Result<(Client, View)> {
         let mut options = ClientOptions::parse(self.url.clone()).await?;
         options::apply_defaults(&mut options, &self.name);
-        let (observer, sight) = Observer::new();
+        let (observer, view) = Observer::new(TopologyMeter::new(&self.name));
         options.sdam_event_handler = Some(observer.into_handler());
+        options.cmap_event_handler = Some(Pools::new(PoolMeter::new(&self.name)).into_handler());
+        options.command_event_handler =
+            self.command_metrics.then(|| commands::handler(CommandMeter::new(&self.name)));
         let client = tls::client(options, &self.tls)?;
-        Ok((client, sight))
+        Ok((client, view))
     }
 }
 
@@ -82,15 +94,15 @@ impl Backend for MongoDb {
     }
 
     async fn connect(&self) -> Result<Client> {
-        let (client, sight) = self.client().await?;
+        let (client, view) = self.client().await?;
         // From here on the driver has tasks and sockets, also where this future is dropped.
-        let guard = Guard::new(client, sight.clone());
+        let guard = Guard::new(client, view.sight.clone());
         tokio::select! {
             biased;
             pinged = ping(guard.client()) => pinged?,
-            error = Sight::absent(sight.clone()) => return Err(error),
+            error = Sight::absent(view.sight.clone()) => return Err(error),
         }
-        *self.sight.lock().unwrap_or_else(PoisonError::into_inner) = Some(sight);
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Some(view);
         Ok(guard.release())
     }
 
@@ -98,7 +110,8 @@ impl Backend for MongoDb {
         // A ping that waits for a server has the driver look for it twice a second, all clients in
         // step. Where the server is silent that finds its first word; where it refuses, the
         // driver's own pace is enough.
-        if let Some(sight) = self.sight().filter(|sight| sight.borrow().is_refused()) {
+        let sight = self.view().map(|view| view.sight);
+        if let Some(sight) = sight.filter(|sight| sight.borrow().is_refused()) {
             tokio::select! {
                 biased;
                 () = Sight::regained(sight.clone()) => {}
@@ -110,20 +123,32 @@ impl Backend for MongoDb {
 
     async fn close(&self, client: Client) -> Result<()> {
         // One that this backend has not connected itself: nothing is seen of its server.
-        let sight = self.sight().unwrap_or_else(|| watch::channel(Sight::Unseen).1);
-        say_goodbye(client, sight).await
+        let view = self.view().unwrap_or_else(View::unseen);
+        say_goodbye(client, view.sight).await
     }
 
     async fn lost(&self, _client: &Client) -> Error {
-        match self.sight() {
-            Some(sight) => Sight::lost(sight).await,
+        match self.view() {
+            Some(view) => Sight::lost(view.sight).await,
             None => std::future::pending().await,
         }
     }
 
     async fn regained(&self, _client: &Client) {
-        match self.sight() {
-            Some(sight) => Sight::regained(sight).await,
+        match self.view() {
+            Some(view) => Sight::regained(view.sight).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn impairment(&self, _client: &Client) -> Option<String> {
+        let impairment = *self.view()?.standing.borrow();
+        impairment.map(str::to_owned)
+    }
+
+    async fn impairment_changed(&self, _client: &Client, impaired: bool) {
+        match self.view() {
+            Some(view) => standing::changed(view.standing, impaired).await,
             None => std::future::pending().await,
         }
     }

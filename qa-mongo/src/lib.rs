@@ -40,9 +40,22 @@
 //! | `connectTimeoutMS` | 5000 | as [`Settings::connect_timeout`](qa_resource_core::Settings) |
 //! | `heartbeatFrequencyMS` | 2000 to 2600, drawn for each client | a frozen server leaves the driver's view after 7.6 s, not after 20; clients that lost it together come back one by one |
 //! | `appName` | the resource's name | `db.currentOp()` then says whose connection it is |
+//! | `commandMetrics` | false | ours, not MongoDB's: see below |
 //!
 //! `socketTimeoutMS` and `waitQueueTimeoutMS` are refused, because the driver has no such limits
 //! and would not keep them: [`Settings::operation_timeout`](qa_resource_core::Settings) is the limit.
+//!
+//! # What is seen of it
+//!
+//! A replica set that has no primary can be read but not written: that is degraded, not down
+//! ([`Health`](qa_resource_core::Health)), and said as soon as the driver knows. The driver's pools,
+//! its looks at the members and changes of the primary are measured ([`metrics::TABLE`]), by its own
+//! events and without anything in a caller's way.
+//!
+//! With `commandMetrics=true` so is every command, by its name and with its error. The driver then
+//! parses each command and each reply once more, which is next to nothing for small ones and a good
+//! part of the whole for a batch of ten thousand documents; therefore it is off by default. What
+//! [`Resource::run`](qa_resource_core::Resource::run) runs is measured in any case.
 //!
 //! # What the driver has no limit for
 //!
@@ -60,11 +73,15 @@ mod bulk;
 mod chunk;
 mod classify;
 mod codes;
+mod commands;
 mod goodbye;
 mod index;
 mod limit;
+pub mod metrics;
 mod observer;
 mod options;
+mod pools;
+mod standing;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;

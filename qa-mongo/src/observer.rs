@@ -1,10 +1,14 @@
 //! What the driver's monitors see of the deployment.
 
+use crate::metrics::TopologyMeter;
+use crate::standing::{self, Impairment};
 use mongodb::ServerType;
 use mongodb::error::{Error, ErrorKind};
 use mongodb::event::EventHandler;
 use mongodb::event::sdam::{SdamEvent, TopologyDescription};
+use mongodb::options::ServerAddress;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -97,27 +101,72 @@ impl Sight {
     }
 }
 
-/// Takes the driver's events. Runs inside the driver, so it only touches a watch.
-pub(crate) struct Observer(watch::Sender<Sight>);
+/// What the driver of one client sees.
+#[derive(Clone)]
+pub(crate) struct View {
+    pub(crate) sight: watch::Receiver<Sight>,
+    pub(crate) standing: watch::Receiver<Impairment>,
+}
+
+impl View {
+    /// Of a driver that nobody watches.
+    pub(crate) fn unseen() -> Self {
+        Self { sight: watch::channel(Sight::Unseen).1, standing: watch::channel(None).1 }
+    }
+}
+
+/// Takes the driver's events. Runs inside the driver, so it only touches watches and counters.
+pub(crate) struct Observer {
+    sight: watch::Sender<Sight>,
+    standing: watch::Sender<Impairment>,
+    primary: Mutex<Option<ServerAddress>>,
+    meter: TopologyMeter,
+}
 
 impl Observer {
-    pub(crate) fn new() -> (Self, watch::Receiver<Sight>) {
-        let (sender, receiver) = watch::channel(Sight::Unseen);
-        (Self(sender), receiver)
+    pub(crate) fn new(meter: TopologyMeter) -> (Self, View) {
+        let (sight, seen) = watch::channel(Sight::Unseen);
+        let (standing, stands) = watch::channel(None);
+        let view = View { sight: seen, standing: stands };
+        (Self { sight, standing, primary: Mutex::new(None), meter }, view)
     }
 
     pub(crate) fn into_handler(self) -> EventHandler<SdamEvent> {
-        EventHandler::callback(move |event| {
-            if let SdamEvent::TopologyDescriptionChanged(change) = event {
+        EventHandler::callback(move |event| match event {
+            SdamEvent::TopologyDescriptionChanged(change) => {
                 self.observe(&change.new_description);
+                self.judge(standing::of(&change.new_description));
+                self.follow(&change.new_description);
             }
+            SdamEvent::ServerHeartbeatFailed(_) => self.meter.heartbeat_failed(),
+            _ => {}
         })
+    }
+
+    fn judge(&self, judged: Impairment) {
+        self.standing.send_if_modified(|standing| {
+            let changed = *standing != judged;
+            *standing = judged;
+            changed
+        });
+    }
+
+    /// Counts it where the primary is another than the one before.
+    fn follow(&self, topology: &TopologyDescription) {
+        let members = topology.servers();
+        let mut leads = members.values().filter(|one| one.server_type() == ServerType::RsPrimary);
+        let Some(leader) = leads.next() else { return };
+        let mut primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
+        match primary.replace(leader.address().clone()) {
+            Some(before) if before != *leader.address() => self.meter.primary_changed(),
+            _ => {}
+        }
     }
 
     fn observe(&self, topology: &TopologyDescription) {
         let servers = topology.servers();
         if servers.values().any(|server| server.server_type() != ServerType::Unknown) {
-            self.0.send_if_modified(|sight| {
+            self.sight.send_if_modified(|sight| {
                 let changed = !matches!(sight, Sight::Seen);
                 *sight = Sight::Seen;
                 changed
@@ -127,7 +176,7 @@ impl Observer {
         let failed: Vec<_> = servers.values().filter_map(|server| server.error()).collect();
         let Some(error) = failed.first().map(|error| (*error).clone()) else { return };
         let all_failed = failed.len() == servers.len();
-        self.0.send_if_modified(|sight| {
+        self.sight.send_if_modified(|sight| {
             let next = match sight {
                 // Also while it is lost: its latest reason is the one to tell.
                 Sight::Seen | Sight::Lost(_) => Sight::Lost(error),

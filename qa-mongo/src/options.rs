@@ -44,6 +44,9 @@ const KNOWN: [&str; 33] = [
     "wTimeoutMS",
 ];
 
+/// The option that is ours: the driver never sees it.
+const COMMAND_METRICS: &str = "commandMetrics";
+
 /// Options that promise a limit which the driver does not keep.
 const REFUSED: [&str; 2] = ["socketTimeoutMS", "waitQueueTimeoutMS"];
 
@@ -72,15 +75,47 @@ pub(crate) fn address(target: &Target) -> String {
     }
 }
 
-/// The target's URL, checked and parsed by the driver.
-pub(crate) fn parse(target: &Target) -> Result<ConnectionString> {
+/// What a URL says to us and not to the driver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ours {
+    /// Whether every command is measured.
+    pub(crate) command_metrics: bool,
+}
+
+/// The target's URL, checked and parsed by the driver, and what it says to us.
+pub(crate) fn parse(target: &Target) -> Result<(ConnectionString, Ours)> {
     target.expect_scheme(&["mongodb", "mongodb+srv"])?;
-    for (option, _) in target.endpoint.query() {
-        check_option(target, option)?;
+    let mut ours = Ours::default();
+    for (option, value) in target.endpoint.query() {
+        if is_ours(option) {
+            ours.command_metrics = truth(value.expose()).ok_or_else(|| {
+                target.config_error(format!("the URL's option `{option}` is not true or false"))
+            })?;
+        } else {
+            check_option(target, option)?;
+        }
     }
     let url = target.endpoint.url();
-    ConnectionString::parse(url.expose())
-        .map_err(|_| target.config_error(blame(url.expose(), target.endpoint.query())))
+    let url = without_ours(url.expose());
+    let theirs = target.endpoint.query().filter(|(option, _)| !is_ours(option));
+    let parsed = ConnectionString::parse(&url);
+    Ok((parsed.map_err(|_| target.config_error(blame(&url, theirs)))?, ours))
+}
+
+fn is_ours(option: &str) -> bool {
+    option.eq_ignore_ascii_case(COMMAND_METRICS)
+}
+
+fn truth(value: &str) -> Option<bool> {
+    value.parse().ok()
+}
+
+/// The URL as the driver is to see it.
+fn without_ours(url: &str) -> String {
+    let Some((base, options)) = url.split_once('?') else { return url.to_owned() };
+    let name = |option: &&str| !is_ours(option.split('=').next().unwrap_or_default());
+    let theirs: Vec<_> = options.split('&').filter(name).collect();
+    if theirs.is_empty() { base.to_owned() } else { format!("{base}?{}", theirs.join("&")) }
 }
 
 fn check_option(target: &Target, option: &str) -> Result<()> {
@@ -94,7 +129,9 @@ fn check_option(target: &Target, option: &str) -> Result<()> {
         return Ok(());
     }
     let known = KNOWN.join(", ");
-    Err(target.config_error(format!("the URL's option `{option}` is not one of {known}")))
+    Err(target.config_error(format!(
+        "the URL's option `{option}` is not one of {known}, {COMMAND_METRICS}"
+    )))
 }
 
 /// Says which part of a refused URL is to blame. The driver's own message quotes values, so it is
@@ -166,12 +203,35 @@ mod tests {
             ("mongodb://u:c4n4ry@h/?waitqueuetimeoutms=5", "`waitqueuetimeoutms` has no effect"),
             ("mongodb://u:c4n4ry@h/?w=1&readPreference=c4n4ry&tls=true", "option `readPreference`"),
             ("mongodb://u:c4n4ry@h/?maxPoolSize=c4n4ry", "option `maxPoolSize`"),
+            ("mongodb://u:c4n4ry@h/?commandMetrics=c4n4ry", "`commandMetrics` is not true or"),
+            (
+                "mongodb://u:c4n4ry@h/?commandMetrics=true&maxPoolSize=c4n4ry",
+                "option `maxPoolSize`",
+            ),
             ("mongodb://u:c4n4ry@h/c4n4ry%24", "the database's name"),
             ("mongodb+srv://u:c4n4ry@h:1/", "without a port"),
         ];
         for (url, expected) in cases {
             let text = refusal(url);
             assert!(text.contains(expected), "{url}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_ours_never_reaches_the_driver() {
+        for (url, measured, left) in [
+            ("mongodb://h/db", false, "mongodb://h/db"),
+            ("mongodb://h/db?commandMetrics=true", true, "mongodb://h/db"),
+            (
+                "mongodb://h/db?w=1&COMMANDMETRICS=true&tls=false",
+                true,
+                "mongodb://h/db?w=1&tls=false",
+            ),
+            ("mongodb://h/?commandMetrics=false&w=1", false, "mongodb://h/?w=1"),
+        ] {
+            assert_eq!(without_ours(url), left);
+            let (_, ours) = parse(&Target::parse("quotes", url).unwrap()).unwrap();
+            assert_eq!(ours.command_metrics, measured, "{url}");
         }
     }
 
@@ -188,7 +248,7 @@ mod tests {
     #[tokio::test]
     async fn the_url_wins_over_our_defaults() {
         let target = Target::parse("quotes", "mongodb://h/mine?maxPoolSize=7&appName=me").unwrap();
-        let mut options = ClientOptions::parse(parse(&target).unwrap()).await.unwrap();
+        let mut options = ClientOptions::parse(parse(&target).unwrap().0).await.unwrap();
         apply_defaults(&mut options, "quotes");
         assert_eq!(options.max_pool_size, Some(7));
         assert_eq!(options.app_name.as_deref(), Some("me"));
@@ -200,7 +260,7 @@ mod tests {
     #[tokio::test]
     async fn the_defaults_are_those_of_the_crate_s_front_page() {
         let target = Target::parse("quotes", "mongodb://u:p@h").unwrap();
-        let mut options = ClientOptions::parse(parse(&target).unwrap()).await.unwrap();
+        let mut options = ClientOptions::parse(parse(&target).unwrap().0).await.unwrap();
         apply_defaults(&mut options, "quotes");
         assert_eq!(options.max_pool_size, Some(100));
         assert_eq!(options.max_idle_time, Some(Duration::from_secs(60)));
