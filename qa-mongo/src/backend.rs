@@ -3,11 +3,11 @@
 use crate::goodbye::{Guard, say_goodbye};
 use crate::metrics::{CommandMeter, PoolMeter, TopologyMeter};
 use crate::observer::{Observer, Sight, View};
+use crate::ping::ping;
 use crate::pools::Pools;
 use crate::{classify, commands, options, standing, tls};
-use mongodb::bson::doc;
 use mongodb::error::{Error, Result};
-use mongodb::options::{ClientOptions, ConnectionString, ReadPreference};
+use mongodb::options::{ClientOptions, ConnectionString};
 use mongodb::{Client, Database};
 use qa_resource_core::{Backend, Class, Recovery, Target, TlsSettings, async_trait};
 use std::fmt;
@@ -23,7 +23,8 @@ pub(crate) const DEFAULT_PORT: u16 = 27017;
 /// The driver brings lost connections back by itself, so the supervisor keeps its client and pings
 /// it until it answers ([`Recovery::Driver`]).
 ///
-/// A ping goes to whichever member is nearest: it says that the deployment can be read. Whether it
+/// A ping goes to whichever member is nearest, and to the others where that one is silent: it says
+/// that the deployment can be read. Whether it
 /// takes writes is known from the driver's own view of it, without I/O. A replica set that has no
 /// primary reads as degraded, with the reason, and neither is lost nor stops giving leases; so does
 /// a single member that is none (`directConnection=true`).
@@ -93,13 +94,17 @@ impl Backend for MongoDb {
         &self.address
     }
 
+    fn max_in_flight(&self) -> Option<u32> {
+        Some(options::in_flight(&self.url))
+    }
+
     async fn connect(&self) -> Result<Client> {
         let (client, view) = self.client().await?;
         // From here on the driver has tasks and sockets, also where this future is dropped.
         let guard = Guard::new(client, view.sight.clone());
         tokio::select! {
             biased;
-            pinged = ping(guard.client()) => pinged?,
+            pinged = ping(guard.client(), &[]) => pinged?,
             error = Sight::absent(view.sight.clone()) => return Err(error),
         }
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Some(view);
@@ -110,15 +115,16 @@ impl Backend for MongoDb {
         // A ping that waits for a server has the driver look for it twice a second, all clients in
         // step. Where the server is silent that finds its first word; where it refuses, the
         // driver's own pace is enough.
-        let sight = self.view().map(|view| view.sight);
-        if let Some(sight) = sight.filter(|sight| sight.borrow().is_refused()) {
+        let view = self.view().unwrap_or_else(View::unseen);
+        if view.sight.borrow().is_refused() {
             tokio::select! {
                 biased;
-                () = Sight::regained(sight.clone()) => {}
-                error = Sight::lost(sight) => return Err(error),
+                () = Sight::regained(view.sight.clone()) => {}
+                error = Sight::lost(view.sight.clone()) => return Err(error),
             }
         }
-        ping(client).await
+        let members = view.members.borrow().clone();
+        ping(client, &members).await
     }
 
     async fn close(&self, client: Client) -> Result<()> {
@@ -156,15 +162,6 @@ impl Backend for MongoDb {
     fn classify(error: &Error) -> Class {
         classify::classify(error)
     }
-}
-
-/// One round trip to the nearest member: a replica set that has no primary at the moment is alive,
-/// and only its writes have to wait.
-pub(crate) async fn ping(client: &Client) -> Result<()> {
-    let nearest = ReadPreference::Nearest { options: None };
-    let admin = client.database("admin");
-    let ping = admin.run_command(doc! { "ping": 1 });
-    ping.selection_criteria(nearest.into()).await.map(drop)
 }
 
 impl fmt::Debug for MongoDb {

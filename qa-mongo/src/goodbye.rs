@@ -1,8 +1,8 @@
 //! Shutting the driver down, so that no task and no connection of it stays.
 
-use crate::backend::ping;
 use crate::limit::timed_out;
 use crate::observer::Sight;
+use crate::ping::ping;
 use mongodb::Client;
 use mongodb::error::Result;
 use std::time::Duration;
@@ -30,7 +30,7 @@ const BACKGROUND: Duration = Duration::from_secs(8);
 /// When it is dropped, the shutdown goes on in the background, at most 16 s.
 pub(crate) async fn say_goodbye(client: Client, sight: watch::Receiver<Sight>) -> Result<()> {
     let guard = Guard::new(client, sight);
-    let answer = timeout(ANSWER, ping(guard.client())).await;
+    let answer = timeout(ANSWER, ping(guard.client(), &[])).await;
     answer.map_err(|_| timed_out(ANSWER))??;
     if timeout(GRACEFUL, guard.client().clone().shutdown()).await.is_err() {
         let immediate = guard.client().clone().shutdown().immediate(true);

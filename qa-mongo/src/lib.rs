@@ -42,8 +42,20 @@
 //! | `appName` | the resource's name | `db.currentOp()` then says whose connection it is |
 //! | `commandMetrics` | false | ours, not MongoDB's: see below |
 //!
+//! `minPoolSize` stays 0: ten connections to every member for each idle process are ten too many, and
+//! the first operation waits for one dial.
+//!
 //! `socketTimeoutMS` and `waitQueueTimeoutMS` are refused, because the driver has no such limits
 //! and would not keep them: [`Settings::operation_timeout`](qa_resource_core::Settings) is the limit.
+//! An operation that it ends is dropped by the driver together with its connection, and the server
+//! goes on with it: say `max_time` too, a little less, where the driver's method has it. What this
+//! crate sends does.
+//!
+//! Of the pool's connections nine in ten (90 by default) may be used by operations of
+//! [`Resource::run`](qa_resource_core::Resource::run) at once, unless
+//! [`Settings::max_in_flight`](qa_resource_core::Settings) says another number. The others wait in
+//! line, where their limit costs nothing: one that ran out in the driver's own queue would take a
+//! connection along. The rest is for leases, cursors and pings.
 //!
 //! # What is seen of it
 //!
@@ -80,6 +92,7 @@ mod limit;
 pub mod metrics;
 mod observer;
 mod options;
+mod ping;
 mod pools;
 mod standing;
 #[cfg(not(feature = "tls"))]

@@ -106,12 +106,18 @@ impl Sight {
 pub(crate) struct View {
     pub(crate) sight: watch::Receiver<Sight>,
     pub(crate) standing: watch::Receiver<Impairment>,
+    /// The members that can be read from.
+    pub(crate) members: watch::Receiver<Vec<ServerAddress>>,
 }
 
 impl View {
     /// Of a driver that nobody watches.
     pub(crate) fn unseen() -> Self {
-        Self { sight: watch::channel(Sight::Unseen).1, standing: watch::channel(None).1 }
+        Self {
+            sight: watch::channel(Sight::Unseen).1,
+            standing: watch::channel(None).1,
+            members: watch::channel(Vec::new()).1,
+        }
     }
 }
 
@@ -119,6 +125,7 @@ impl View {
 pub(crate) struct Observer {
     sight: watch::Sender<Sight>,
     standing: watch::Sender<Impairment>,
+    members: watch::Sender<Vec<ServerAddress>>,
     primary: Mutex<Option<ServerAddress>>,
     meter: TopologyMeter,
 }
@@ -127,8 +134,9 @@ impl Observer {
     pub(crate) fn new(meter: TopologyMeter) -> (Self, View) {
         let (sight, seen) = watch::channel(Sight::Unseen);
         let (standing, stands) = watch::channel(None);
-        let view = View { sight: seen, standing: stands };
-        (Self { sight, standing, primary: Mutex::new(None), meter }, view)
+        let (members, known) = watch::channel(Vec::new());
+        let view = View { sight: seen, standing: stands, members: known };
+        (Self { sight, standing, members, primary: Mutex::new(None), meter }, view)
     }
 
     pub(crate) fn into_handler(self) -> EventHandler<SdamEvent> {
@@ -136,6 +144,7 @@ impl Observer {
             SdamEvent::TopologyDescriptionChanged(change) => {
                 self.observe(&change.new_description);
                 self.judge(standing::of(&change.new_description));
+                self.list(&change.new_description);
                 self.follow(&change.new_description);
             }
             SdamEvent::ServerHeartbeatFailed(_) => self.meter.heartbeat_failed(),
@@ -149,6 +158,16 @@ impl Observer {
             *standing = judged;
             changed
         });
+    }
+
+    fn list(&self, topology: &TopologyDescription) {
+        use ServerType::{Mongos, RsPrimary, RsSecondary, Standalone};
+        let servers = topology.servers();
+        let readable = servers.iter().filter(|(_, server)| {
+            matches!(server.server_type(), Standalone | Mongos | RsPrimary | RsSecondary)
+        });
+        let readable = readable.map(|(address, _)| (*address).clone()).collect();
+        self.members.send_replace(readable);
     }
 
     /// Counts it where the primary is another than the one before.

@@ -51,6 +51,8 @@ const COMMAND_METRICS: &str = "commandMetrics";
 const REFUSED: [&str; 2] = ["socketTimeoutMS", "waitQueueTimeoutMS"];
 
 const MAX_POOL_SIZE: u32 = 100;
+/// One connection in so many is not for operations that are run by us.
+const SPARE: u32 = 10;
 /// What an outage made the pool grow by goes again: the driver's own pool never shrinks.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(60);
 /// Less than the supervisor gives a connect: else it is a matter of luck whether the driver's cause
@@ -170,6 +172,12 @@ pub(crate) fn apply_defaults(options: &mut ClientOptions, name: &str) {
     options.driver_info = Some(info);
 }
 
+/// How many operations may be under way at once: fewer than the pool has connections.
+pub(crate) fn in_flight(url: &ConnectionString) -> u32 {
+    let pool = url.max_pool_size.unwrap_or(MAX_POOL_SIZE);
+    pool.saturating_sub((pool / SPARE).max(1)).max(1)
+}
+
 fn app_name(name: &str) -> String {
     let mut end = name.len().min(APP_NAME_BYTES);
     while !name.is_char_boundary(end) {
@@ -272,6 +280,16 @@ mod tests {
         // A default database must not move the user: the driver looks for it in `admin`.
         assert_eq!(options.credential.unwrap().source.as_deref(), Some("admin"));
         assert_eq!(address(&target), "h:27017/quantaxis");
+    }
+
+    #[test]
+    fn fewer_operations_are_under_way_than_the_pool_has_connections() {
+        let cases =
+            [("", 90), ("?maxPoolSize=1", 1), ("?maxPoolSize=2", 1), ("?maxPoolSize=10", 9)];
+        for (options, expected) in cases {
+            let target = Target::parse("quotes", &format!("mongodb://h/{options}")).unwrap();
+            assert_eq!(in_flight(&parse(&target).unwrap().0), expected, "{options}");
+        }
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub trait Backend: Send + Sync + 'static {
     /// Where the server is: `host:port/namespace`, without user, password or options.
     fn address(&self) -> &str;
 
+    /// The same of this backend, where it depends on how it was made: fewer than its driver's pool
+    /// has connections, say. Default: [`MAX_IN_FLIGHT`](Self::MAX_IN_FLIGHT).
+    fn max_in_flight(&self) -> Option<u32> {
+        Self::MAX_IN_FLIGHT
+    }
+
     /// Makes one attempt to connect, and restores what the session needs (login, database,
     /// topology, quality of service).
     ///

@@ -59,7 +59,7 @@ pub struct Settings {
     /// How many operations of [`Resource::run`](crate::Resource::run) may be under way on one
     /// connection at once; 0 counts as 1. The others wait in line, at most `acquire_timeout`. One
     /// that runs another on the same resource keeps its place meanwhile. Where it is not set the
-    /// backend decides ([`Backend::MAX_IN_FLIGHT`](crate::Backend::MAX_IN_FLIGHT)).
+    /// backend decides ([`Backend::max_in_flight`](crate::Backend::max_in_flight)).
     /// Default: none.
     pub max_in_flight: Option<u32>,
     /// Attempts of one [`Resource::run`](crate::Resource::run), the first included; 0 counts as 1.

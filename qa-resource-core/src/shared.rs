@@ -95,7 +95,7 @@ impl<B: Backend> Shared<B> {
 
     /// How many operations may be under way on one connection at once.
     pub(crate) fn max_in_flight(&self) -> Option<u32> {
-        self.settings.max_in_flight.or(B::MAX_IN_FLIGHT)
+        self.settings.max_in_flight.or_else(|| self.backend.max_in_flight())
     }
 
     /// Every state change from now on, in order.
