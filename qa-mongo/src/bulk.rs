@@ -38,6 +38,22 @@ pub struct BulkUpsert {
     pub upserted: u64,
     /// Documents that the server refused, by their place in the input.
     pub errors: Vec<BulkError>,
+    /// What became of each document of the input, in its order.
+    pub results: Vec<Written>,
+}
+
+/// What became of one document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Written {
+    /// It was not sent: an ordered run had stopped before it.
+    #[default]
+    NotTried,
+    /// It was not there, and is now.
+    Inserted,
+    /// It was there, and is now as the input has it.
+    Updated,
+    /// It was not written; [`BulkUpsert::errors`] says why.
+    Refused,
 }
 
 /// A document that was not written.
@@ -82,12 +98,13 @@ where
     if key.is_empty() {
         return Err(invalid("an upsert needs at least one field as its key"));
     }
-    let mut done = BulkUpsert::default();
+    let results = vec![Written::NotTried; documents.len()];
+    let mut done = BulkUpsert { results, ..BulkUpsert::default() };
     let mut entries = Vec::with_capacity(documents.len());
     for (index, document) in documents.iter().enumerate() {
         match Entry::new(index, document, key) {
             Ok(entry) => entries.push(entry),
-            Err(error) => done.errors.push(error),
+            Err(error) => done.refuse(error),
         }
         if options.ordered && !done.errors.is_empty() {
             break;
@@ -116,6 +133,7 @@ async fn write_chunk<T: Send + Sync>(
         done.count(&answer);
         let failed = write_errors(&answer);
         let first = failed.first().map_or(chunk.len(), |(at, _)| *at);
+        done.note(&answer, if options.ordered { &chunk[..first.min(chunk.len())] } else { &chunk });
         // In order, the server has not looked at what stands behind the first error.
         let mut rest = if options.ordered {
             chunk.split_off((first + 1).min(chunk.len()))
@@ -130,7 +148,7 @@ async fn write_chunk<T: Send + Sync>(
                 continue;
             }
             error.index = entry.index;
-            done.errors.push(error);
+            done.refuse(error);
             complete = false;
             if options.ordered {
                 rest.clear();
@@ -184,6 +202,25 @@ impl BulkUpsert {
         self.matched += number("n").saturating_sub(upserted);
         self.modified += number("nModified");
     }
+
+    /// Notes the results of entries that were tried; those that failed are noted after it.
+    fn note(&mut self, answer: &Document, tried: &[Entry]) {
+        for entry in tried {
+            self.results[entry.index] = Written::Updated;
+        }
+        let inserted = answer.get_array("upserted").map(Vec::as_slice).unwrap_or_default();
+        for one in inserted.iter().filter_map(Bson::as_document) {
+            let at = usize::try_from(integer(one, "index")).ok();
+            if let Some(entry) = at.and_then(|at| tried.get(at)) {
+                self.results[entry.index] = Written::Inserted;
+            }
+        }
+    }
+
+    fn refuse(&mut self, error: BulkError) {
+        self.results[error.index] = Written::Refused;
+        self.errors.push(error);
+    }
 }
 
 /// The errors of single documents, by their place in the chunk.
@@ -195,7 +232,7 @@ fn write_errors(answer: &Document) -> Vec<(usize, BulkError)> {
         let message = error.get_str("errmsg").unwrap_or_default().to_owned();
         (at, BulkError { index: at, code, message })
     };
-    errors.iter().filter_map(|error| error.as_document()).map(parse).collect()
+    errors.iter().filter_map(Bson::as_document).map(parse).collect()
 }
 
 /// A number, whichever of its types the server chose.

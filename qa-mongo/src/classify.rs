@@ -1,10 +1,11 @@
 //! What the driver's errors mean: for the caller, and for the data.
 
 use crate::codes::CODES;
+use crate::limit::is_aborted;
 use mongodb::bson::error::ErrorKind as BsonErrorKind;
 use mongodb::error::{
     BulkWriteError, Error, ErrorKind as Driver, InsertManyError, NO_WRITES_PERFORMED,
-    SYSTEM_OVERLOADED_ERROR, WriteFailure,
+    SYSTEM_OVERLOADED_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure,
 };
 use qa_resource_core::{Class, ErrorKind, Outcome};
 use std::io;
@@ -12,7 +13,9 @@ use std::io;
 /// The kind and the outcome of an error.
 pub(crate) fn classify(error: &Error) -> Class {
     let mut class = by_kind(error);
-    if error.contains_label(NO_WRITES_PERFORMED) {
+    // A transaction that may be tried again as a whole is one of which nothing is applied.
+    if [NO_WRITES_PERFORMED, TRANSIENT_TRANSACTION_ERROR].iter().any(|it| error.contains_label(it))
+    {
         class.outcome = Outcome::NotApplied;
     }
     class
@@ -63,7 +66,11 @@ fn of_io(cause: &io::Error, before_sending: bool) -> Class {
         io::ErrorKind::TimedOut => ErrorKind::Timeout,
         _ => ErrorKind::Connect,
     };
-    if before_sending { Class::not_applied(kind) } else { Class::unknown(kind) }
+    if before_sending || is_aborted(cause) {
+        Class::not_applied(kind)
+    } else {
+        Class::unknown(kind)
+    }
 }
 
 fn applied(code: i32) -> Class {
@@ -100,12 +107,14 @@ fn is_serialization(kind: &BsonErrorKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::{aborted, timed_out};
     use mongodb::bson::{self, Document, deserialize_from_document, doc};
     use mongodb::error::{CommandError, WriteConcernError, WriteError};
     use qa_resource_core::ErrorKind::{
         Auth, Closed, Config, Connect, Operation, Overloaded, Timeout,
     };
     use serde::de::DeserializeOwned;
+    use std::time::Duration;
 
     fn from_server<T: DeserializeOwned>(answer: Document) -> T {
         deserialize_from_document(answer).unwrap()
@@ -172,6 +181,8 @@ mod tests {
             (io(io::ErrorKind::UnexpectedEof), Class::unknown(Connect)),
             (io(io::ErrorKind::TimedOut), Class::unknown(Timeout)),
             (io(io::ErrorKind::InvalidInput), Class::not_applied(Config)),
+            (timed_out(Duration::ZERO), Class::unknown(Timeout)),
+            (aborted(Duration::ZERO), Class::not_applied(Timeout)),
             (Driver::Shutdown.into(), Class::not_applied(Closed)),
             (Driver::SessionsNotSupported.into(), Class::not_applied(Operation)),
             (Driver::MissingResumeToken.into(), Class::not_applied(Operation)),

@@ -5,6 +5,10 @@ use qa_resource_core::{Class, Codes, ErrorKind};
 /// The code of a duplicate key.
 pub(crate) const DUPLICATE_KEY: i32 = 11000;
 
+/// The codes of an index that is in the way of another.
+pub(crate) const INDEX_OPTIONS_CONFLICT: i32 = 85;
+pub(crate) const INDEX_KEYS_CONFLICT: i32 = 86;
+
 const fn refused(kind: ErrorKind) -> Class {
     Class::not_applied(kind)
 }
@@ -37,8 +41,8 @@ pub(crate) const CODES: Codes = Codes::new(&[
     (72, "InvalidOptions", refused(ErrorKind::Operation)),
     (73, "InvalidNamespace", refused(ErrorKind::Operation)),
     (79, "UnknownReplWriteConcern", interrupted(ErrorKind::Operation)),
-    (85, "IndexOptionsConflict", refused(ErrorKind::Operation)),
-    (86, "IndexKeySpecsConflict", refused(ErrorKind::Operation)),
+    (INDEX_OPTIONS_CONFLICT as i64, "IndexOptionsConflict", refused(ErrorKind::Operation)),
+    (INDEX_KEYS_CONFLICT as i64, "IndexKeySpecsConflict", refused(ErrorKind::Operation)),
     (89, "NetworkTimeout", interrupted(ErrorKind::Timeout)),
     (91, "ShutdownInProgress", interrupted(ErrorKind::Connect)),
     (100, "UnsatisfiableWriteConcern", interrupted(ErrorKind::Operation)),
@@ -57,6 +61,8 @@ pub(crate) const CODES: Codes = Codes::new(&[
     (251, "NoSuchTransaction", refused(ErrorKind::Operation)),
     (262, "ExceededTimeLimit", interrupted(ErrorKind::Timeout)),
     (263, "OperationNotSupportedInTransaction", refused(ErrorKind::Operation)),
+    (280, "ChangeStreamFatalError", refused(ErrorKind::Operation)),
+    (286, "ChangeStreamHistoryLost", refused(ErrorKind::Operation)),
     (334, "MechanismUnavailable", refused(ErrorKind::Auth)),
     (391, "ReauthenticationRequired", refused(ErrorKind::Auth)),
     // Atlas answers a wrong password with this one.

@@ -82,10 +82,12 @@
 
 mod backend;
 mod bulk;
+mod changes;
 mod chunk;
 mod classify;
 mod codes;
 mod commands;
+mod documents;
 mod goodbye;
 mod index;
 mod limit;
@@ -100,9 +102,13 @@ mod standing;
 mod tls;
 #[cfg(feature = "tls")]
 mod tls;
+mod transaction;
 
 pub use backend::{DEFAULT_DATABASE, MongoDb};
-pub use bulk::{BulkError, BulkOptions, BulkUpsert, bulk_upsert};
-pub use index::ensure_unique_index;
+pub use bulk::{BulkError, BulkOptions, BulkUpsert, Written, bulk_upsert};
+pub use changes::{Bookmark, Ended, FollowError, StoredBookmark, follow};
+pub use documents::documents;
+pub use index::{ensure_index, ensure_unique_index};
 pub use mongodb;
 pub use qa_resource_core::{self, Resource, Settings, Target};
+pub use transaction::with_transaction;

@@ -1,8 +1,8 @@
 //! The limits that the driver does not have.
 
 use mongodb::error::Result;
-use std::io;
 use std::time::Duration;
+use std::{error, fmt, io};
 use tokio::time::timeout;
 
 /// Waits for `operation`, but not longer than `limit`.
@@ -21,4 +21,26 @@ pub(crate) fn timed_out(limit: Duration) -> mongodb::error::Error {
 /// An error about what we were given, in the driver's own type.
 pub(crate) fn invalid(message: impl Into<String>) -> mongodb::error::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message.into()).into()
+}
+
+/// What is inside the error of [`aborted`].
+#[derive(Debug)]
+struct Aborted(Duration);
+
+impl fmt::Display for Aborted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not done within {:?}, and given up before anything was applied", self.0)
+    }
+}
+
+impl error::Error for Aborted {}
+
+/// An error of an operation that was given up after `limit`, when nothing of it was applied yet.
+pub(crate) fn aborted(limit: Duration) -> mongodb::error::Error {
+    io::Error::new(io::ErrorKind::TimedOut, Aborted(limit)).into()
+}
+
+/// Whether it is one that [`aborted`] made.
+pub(crate) fn is_aborted(error: &io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<Aborted>())
 }

@@ -5,7 +5,10 @@ mod common;
 use common::{shared, target};
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Collection};
-use qa_mongo::{BulkOptions, BulkUpsert, MongoDb, bulk_upsert, ensure_unique_index, mongodb};
+use qa_mongo::{
+    BulkOptions, BulkUpsert, MongoDb, Written, bulk_upsert, ensure_index, ensure_unique_index,
+    mongodb,
+};
 use qa_resource_core::{Backend, ErrorKind, Outcome, Resource, Settings};
 use qa_servers::testing::within;
 use qa_servers::{Server, System};
@@ -86,11 +89,20 @@ async fn a_refused_document_is_named_and_stops_only_an_ordered_run() {
     // The one without a key is seen before anything is sent.
     assert_eq!(errors, [(1200, 121), (2400, 2)], "{:?}", done.errors);
     assert_eq!(done.upserted, 1200);
+    assert!(done.results[..1200].iter().all(|one| *one == Written::Inserted));
+    assert_eq!((done.results[1200], done.results[2400]), (Written::Refused, Written::Refused));
+    assert!(done.results[1201..2400].iter().all(|one| *one == Written::NotTried));
 
     let done = bulk_upsert(&days, &documents, &KEY, &BulkOptions::default()).await.unwrap();
     let errors: Vec<_> = done.errors.iter().map(|error| (error.index, error.code)).collect();
     assert_eq!(errors, [(1200, 121), (2400, 2)]);
     assert_eq!((done.matched, done.upserted), (1200, 1298));
+    let of = |result| done.results.iter().filter(|one| **one == result).count();
+    assert_eq!(
+        (of(Written::Updated), of(Written::Inserted), of(Written::Refused)),
+        (1200, 1298, 2)
+    );
+    assert!(done.results[..1200].iter().all(|one| *one == Written::Updated));
     assert!(done.errors[0].message.contains("validation"), "{:?}", done.errors);
 }
 
@@ -114,6 +126,9 @@ async fn many_writers_of_the_same_keys_insert_each_once_and_all_succeed() {
             let done = writer.await.unwrap();
             assert!(done.errors.is_empty(), "{:?}", done.errors);
             assert_eq!(done.matched + done.upserted, 1000);
+            let inserted = done.results.iter().filter(|one| **one == Written::Inserted).count();
+            assert_eq!(inserted as u64, done.upserted);
+            assert!(!done.results.contains(&Written::Refused));
             upserted += done.upserted;
         }
         assert_eq!(upserted, 1000);
@@ -130,6 +145,11 @@ async fn an_index_that_is_in_the_way_is_said() {
     let error = ensure_unique_index(&days, &["code"], LIMIT).await.unwrap_err();
     assert_eq!(MongoDb::classify(&error).kind, ErrorKind::Operation);
     assert!(error.to_string().contains("11000"), "{error}");
+    let error = ensure_index(&days, doc! { "code": 1, "date": 1 }, false, LIMIT).await.unwrap_err();
+    assert_eq!(MongoDb::classify(&error).kind, ErrorKind::Config);
+    assert!(error.to_string().contains("`code_1_date_1`, which is unique"), "{error}");
+    ensure_index(&days, doc! { "date": -1 }, false, LIMIT).await.unwrap();
+    ensure_index(&days, doc! { "date": -1 }, false, LIMIT).await.unwrap();
     let error = bulk_upsert(&days, &bars(1, 1.0), &[], &BulkOptions::default()).await.unwrap_err();
     assert_eq!(MongoDb::classify(&error).kind, ErrorKind::Config);
 }
