@@ -2,9 +2,9 @@
 
 use crate::run::{Against, Run};
 use crate::{
-    black_hole, broker, cancelled, cold, fairness, frozen, half_open, herd, keys, leaks, limit,
-    model, moments, ordered, races, redaction, restart, shaky, silent_door, soak, stopped, storm,
-    ugly,
+    black_hole, broker, cancelled, cold, elections, fairness, frozen, half_open, herd, keys, leaks,
+    limit, model, moments, ordered, races, redaction, restart, shaky, silent_door, soak, stopped,
+    storm, ugly,
 };
 use futures_util::future::LocalBoxFuture;
 use integration_tests::experiment::Figure;
@@ -61,6 +61,7 @@ macro_rules! each {
             Against::Redis => Box::pin($($function)::+::<integration_tests::Redis>(run)),
             Against::Core
             | Against::Pool
+            | Against::MongodbSet
             | Against::RabbitmqCluster
             | Against::RedisSentinels
             | Against::RedisCluster => unreachable!("it is about one backend"),
@@ -117,6 +118,14 @@ pub(crate) const ALL: &[Experiment] = &[
         seconds: 240,
         needs: Needs::Core,
         run: |run| Box::pin(broker::no_loss(run)),
+    },
+    Experiment {
+        id: "E7",
+        title: "no acknowledged write is lost",
+        against: &[Against::MongodbSet],
+        seconds: 200,
+        needs: Needs::Core,
+        run: |run| Box::pin(elections::no_loss(run)),
     },
     Experiment {
         id: "E8",

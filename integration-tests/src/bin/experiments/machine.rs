@@ -50,6 +50,7 @@ impl Versions {
     pub(crate) fn of(&self, against: Against) -> String {
         let library = format!("qa-resource {}", env!("CARGO_PKG_VERSION"));
         let name = match against {
+            Against::MongodbSet => Against::Mongodb.name(),
             Against::RabbitmqCluster => Against::Rabbitmq.name(),
             Against::RedisSentinels | Against::RedisCluster => Against::Redis.name(),
             other => other.name(),

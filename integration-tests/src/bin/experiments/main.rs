@@ -17,6 +17,7 @@ mod changes;
 mod child;
 mod cli;
 mod cold;
+mod elections;
 mod fairness;
 mod frozen;
 mod half_open;

@@ -14,6 +14,8 @@ pub(crate) enum Against {
     /// A pool of all four.
     Pool,
     Mongodb,
+    /// A replica set of three.
+    MongodbSet,
     Rabbitmq,
     /// A cluster of three.
     RabbitmqCluster,
@@ -38,6 +40,7 @@ impl Against {
             Self::Core => "core",
             Self::Pool => "pool",
             Self::Mongodb => "mongodb",
+            Self::MongodbSet => "mongodb-set",
             Self::Rabbitmq => "rabbitmq",
             Self::RabbitmqCluster => "rabbitmq-cluster",
             Self::Clickhouse => "clickhouse",
