@@ -1,6 +1,7 @@
 //! How to connect to MongoDB, ping it, close it, and hear from the driver that it is gone.
 
 use crate::goodbye::{Guard, say_goodbye};
+use crate::limit::unavailable;
 use crate::metrics::{CommandMeter, PoolMeter, TopologyMeter};
 use crate::observer::{Observer, Sight, View};
 use crate::ping::ping;
@@ -9,7 +10,7 @@ use crate::{classify, commands, options, standing, tls};
 use mongodb::error::{Error, Result};
 use mongodb::options::{ClientOptions, ConnectionString};
 use mongodb::{Client, Database};
-use qa_resource_core::{Backend, Class, Recovery, Target, TlsSettings, async_trait};
+use qa_resource_core::{Backend, Class, Credentials, Recovery, Target, TlsSettings, async_trait};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,6 +36,7 @@ pub struct MongoDb {
     /// Whether the driver is to tell of every command.
     command_metrics: bool,
     tls: TlsSettings,
+    credentials: Option<Arc<dyn Credentials>>,
     /// What the driver of the latest client sees of the deployment.
     view: Mutex<Option<View>>,
 }
@@ -55,8 +57,19 @@ impl MongoDb {
             url,
             command_metrics: ours.command_metrics,
             tls: target.tls.clone(),
+            credentials: None,
             view: Mutex::new(None),
         })
+    }
+
+    /// The same backend, which asks `credentials` for its login at each connect; that of the URL is
+    /// not used. The driver logs in by itself with what it was given when it was connected. When the
+    /// server refuses that, once no connection is left that it took, the resource is connected anew,
+    /// with the login that is good then.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Arc<dyn Credentials>) -> Self {
+        self.credentials = Some(credentials);
+        self
     }
 
     /// The URL's database, or [`DEFAULT_DATABASE`].
@@ -72,6 +85,11 @@ impl MongoDb {
     /// A client that has not spoken to anybody yet, and what its driver sees.
     async fn client(&self) -> Result<(Client, View)> {
         let mut options = ClientOptions::parse(self.url.clone()).await?;
+        if let Some(credentials) = &self.credentials {
+            let login = credentials.login().await;
+            let login = login.map_err(|error| unavailable(format!("no login: {error}")))?;
+            options::log_in(&mut options, &login);
+        }
         options::apply_defaults(&mut options, &self.name);
         let (observer, view) = Observer::new(TopologyMeter::new(&self.name));
         options.sdam_event_handler = Some(observer.into_handler());

@@ -1,7 +1,7 @@
 //! What the driver's errors mean: for the caller, and for the data.
 
 use crate::codes::CODES;
-use crate::limit::is_aborted;
+use crate::limit::is_not_applied;
 use mongodb::bson::error::ErrorKind as BsonErrorKind;
 use mongodb::error::{
     BulkWriteError, Error, ErrorKind as Driver, InsertManyError, NO_WRITES_PERFORMED,
@@ -66,7 +66,7 @@ fn of_io(cause: &io::Error, before_sending: bool) -> Class {
         io::ErrorKind::TimedOut => ErrorKind::Timeout,
         _ => ErrorKind::Connect,
     };
-    if before_sending || is_aborted(cause) {
+    if before_sending || is_not_applied(cause) {
         Class::not_applied(kind)
     } else {
         Class::unknown(kind)
@@ -107,7 +107,7 @@ fn is_serialization(kind: &BsonErrorKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::{aborted, timed_out};
+    use crate::limit::{aborted, timed_out, unavailable};
     use mongodb::bson::{self, Document, deserialize_from_document, doc};
     use mongodb::error::{CommandError, WriteConcernError, WriteError};
     use qa_resource_core::ErrorKind::{
@@ -183,6 +183,7 @@ mod tests {
             (io(io::ErrorKind::InvalidInput), Class::not_applied(Config)),
             (timed_out(Duration::ZERO), Class::unknown(Timeout)),
             (aborted(Duration::ZERO), Class::not_applied(Timeout)),
+            (unavailable(String::new()), Class::not_applied(Connect)),
             (Driver::Shutdown.into(), Class::not_applied(Closed)),
             (Driver::SessionsNotSupported.into(), Class::not_applied(Operation)),
             (Driver::MissingResumeToken.into(), Class::not_applied(Operation)),

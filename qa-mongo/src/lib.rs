@@ -75,6 +75,12 @@
 //! begins. One that is under way at the moment when a server freezes stays until the server goes on or
 //! goes, also after a close. Nobody waits for it, and it holds one socket and one task.
 //!
+//! # Transactions that are left behind
+//!
+//! A close does not end a transaction of a session that somebody still holds. The server aborts it when
+//! its time is over (`transactionLifetimeLimitSeconds`, a minute): drop the session, or use
+//! [`with_transaction`].
+//!
 //! # TLS
 //!
 //! With the feature `tls`, and `tls=true` in the URL (`mongodb+srv` implies it). Without a

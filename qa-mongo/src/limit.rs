@@ -23,24 +23,30 @@ pub(crate) fn invalid(message: impl Into<String>) -> mongodb::error::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message.into()).into()
 }
 
-/// What is inside the error of [`aborted`].
+/// What is inside the error of something that was never applied.
 #[derive(Debug)]
-struct Aborted(Duration);
+struct NotApplied(String);
 
-impl fmt::Display for Aborted {
+impl fmt::Display for NotApplied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not done within {:?}, and given up before anything was applied", self.0)
+        f.write_str(&self.0)
     }
 }
 
-impl error::Error for Aborted {}
+impl error::Error for NotApplied {}
 
 /// An error of an operation that was given up after `limit`, when nothing of it was applied yet.
 pub(crate) fn aborted(limit: Duration) -> mongodb::error::Error {
-    io::Error::new(io::ErrorKind::TimedOut, Aborted(limit)).into()
+    let why = format!("not done within {limit:?}, and given up before anything was applied");
+    io::Error::new(io::ErrorKind::TimedOut, NotApplied(why)).into()
 }
 
-/// Whether it is one that [`aborted`] made.
-pub(crate) fn is_aborted(error: &io::Error) -> bool {
-    matches!(error.get_ref(), Some(inner) if inner.is::<Aborted>())
+/// An error of something that may be there when it is tried again.
+pub(crate) fn unavailable(why: String) -> mongodb::error::Error {
+    io::Error::other(NotApplied(why)).into()
+}
+
+/// Whether it is one of an operation that was certainly not applied.
+pub(crate) fn is_not_applied(error: &io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<NotApplied>())
 }

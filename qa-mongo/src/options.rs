@@ -2,8 +2,8 @@
 
 use crate::DEFAULT_DATABASE;
 use crate::backend::DEFAULT_PORT;
-use mongodb::options::{ClientOptions, ConnectionString, DriverInfo};
-use qa_resource_core::{Result, Target};
+use mongodb::options::{ClientOptions, ConnectionString, Credential, DriverInfo};
+use qa_resource_core::{Login, Result, Target};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -172,6 +172,16 @@ pub(crate) fn apply_defaults(options: &mut ClientOptions, name: &str) {
     options.driver_info = Some(info);
 }
 
+/// Has the driver log in with `login`, at the database that the URL says.
+pub(crate) fn log_in(options: &mut ClientOptions, login: &Login) {
+    let credential = options.credential.get_or_insert_with(|| {
+        let source = options.default_database.clone();
+        Credential::builder().source(source.or_else(|| Some("admin".to_owned()))).build()
+    });
+    credential.username = Some(login.user.expose().to_owned());
+    credential.password = Some(login.password.expose().to_owned());
+}
+
 /// How many operations may be under way at once: fewer than the pool has connections.
 pub(crate) fn in_flight(url: &ConnectionString) -> u32 {
     let pool = url.max_pool_size.unwrap_or(MAX_POOL_SIZE);
@@ -280,6 +290,24 @@ mod tests {
         // A default database must not move the user: the driver looks for it in `admin`.
         assert_eq!(options.credential.unwrap().source.as_deref(), Some("admin"));
         assert_eq!(address(&target), "h:27017/quantaxis");
+    }
+
+    #[tokio::test]
+    async fn a_login_that_is_given_replaces_the_url_s_and_is_looked_up_where_the_url_says() {
+        for (url, source) in [
+            ("mongodb://h", "admin"),
+            ("mongodb://h/mine", "mine"),
+            ("mongodb://u:p@h/mine", "mine"),
+            ("mongodb://u:p@h/mine?authSource=theirs", "theirs"),
+        ] {
+            let target = Target::parse("quotes", url).unwrap();
+            let mut options = ClientOptions::parse(parse(&target).unwrap().0).await.unwrap();
+            log_in(&mut options, &Login { user: "me".into(), password: "secret".into() });
+            let credential = options.credential.unwrap();
+            assert_eq!(credential.username.as_deref(), Some("me"));
+            assert_eq!(credential.password.as_deref(), Some("secret"));
+            assert_eq!(credential.source.as_deref(), Some(source), "{url}");
+        }
     }
 
     #[test]

@@ -174,7 +174,9 @@ impl<B: Backend> Supervisor<B> {
     /// reconnect; on success the resource is ready. To dial without a permit waits in line for one.
     async fn attempt(&mut self, permit: Option<Permit>, limit: Duration) -> Result<()> {
         if let Err(error) = self.try_once(permit, limit).await {
-            if B::RECOVERY == Recovery::Supervisor || self.shared.state() == State::Connecting {
+            // What a driver can't heal by itself either, a login that is refused, takes another client.
+            let heals = B::RECOVERY == Recovery::Driver && error.kind().is_transient();
+            if !heals || self.shared.state() == State::Connecting {
                 self.retire_held();
             }
             self.shared.attempt_failed(&error);

@@ -224,6 +224,24 @@ async fn a_driver_that_heals_itself_keeps_its_client() {
     assert_eq!((script.count("close"), script.open.load(Ordering::SeqCst)), (1, 0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_driver_whose_login_is_refused_is_replaced_by_another_client() {
+    let script = Script::new();
+    let resource: Resource<Healing> = Resource::new("r", common::Scripted(script.clone()), exact());
+    resource.connect().await.unwrap();
+    Script::set(&script.ping, Does::Error(Fail::Password));
+    sleep(ms(30_000)).await;
+    assert_eq!(resource.state(), State::Reconnecting);
+    Script::set(&script.ping, Does::Ok);
+    assert!(resource.watch().wait_for(State::Ready).await);
+    let connects = script.count("connect");
+    assert!(connects > 1, "it asks for the login anew each time");
+    sleep(ms(1_000)).await;
+    assert_eq!(script.count("close"), connects - 1);
+    assert_eq!(script.open.load(Ordering::SeqCst), 1);
+    assert!(resource.close(ms(1_000)).await.is_clean());
+}
+
 /// A driver that heals by itself and has just lost its connection; the next ping is due after 5 s.
 async fn lost_by_its_driver() -> (std::sync::Arc<Script>, Resource<Healing>) {
     let script = Script::new();

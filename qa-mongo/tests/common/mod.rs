@@ -1,9 +1,9 @@
 //! What the live tests share: one server that nobody breaks, and a second pair of eyes on it.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ClientOptions;
+use mongodb::{Client, Database};
 use qa_mongo::mongodb;
 use qa_resource_core::Target;
 use qa_servers::testing::eventually;
@@ -36,9 +36,16 @@ impl Watcher {
         Self(Client::with_options(options).unwrap())
     }
 
+    /// A database, as it sees it.
+    pub(crate) fn database(&self, name: &str) -> Database {
+        self.0.database(name)
+    }
+
     /// How many connections of the client called `app_name` the server has.
     pub(crate) async fn connections(&self, app_name: &str) -> usize {
-        let stage = doc! { "$currentOp": { "allUsers": true, "idleConnections": true } };
+        // A transaction that nobody ends is a session without a connection, for a minute.
+        let which = doc! { "allUsers": true, "idleConnections": true, "idleSessions": false };
+        let stage = doc! { "$currentOp": which };
         let ours = doc! { "$match": { "appName": app_name } };
         let admin = self.0.database("admin");
         let mut cursor = admin.aggregate([stage, ours]).with_type::<Document>().await.unwrap();
