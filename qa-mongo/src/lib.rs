@@ -97,6 +97,7 @@ mod documents;
 mod goodbye;
 mod index;
 mod limit;
+pub mod market;
 pub mod metrics;
 mod observer;
 mod options;
