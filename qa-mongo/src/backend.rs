@@ -65,7 +65,9 @@ impl MongoDb {
     /// The same backend, which asks `credentials` for its login at each connect; that of the URL is
     /// not used. The driver logs in by itself with what it was given when it was connected. When the
     /// server refuses that, once no connection is left that it took, the resource is connected anew,
-    /// with the login that is good then.
+    /// with the login that is good then. Sooner, and without an operation that fails, it is with
+    /// [`Resource::reconnect`](qa_resource_core::Resource::reconnect), as soon as the new login is
+    /// good: what is under way finishes with the old client. The same goes for certificates.
     #[must_use]
     pub fn with_credentials(mut self, credentials: Arc<dyn Credentials>) -> Self {
         self.credentials = Some(credentials);

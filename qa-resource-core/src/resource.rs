@@ -209,9 +209,12 @@ impl<B: Backend> Resource<B> {
         shared.reading()
     }
 
-    /// Leaves the present connection and makes a fresh one. Leases that are out keep the old
-    /// client, which is closed within [`close_timeout`](Settings::close_timeout). Nothing happens
-    /// unless the resource is ready.
+    /// Leaves the present connection and makes a fresh one, with the login and the certificates that
+    /// are good now. Leases that are out keep the old client, which is closed within
+    /// [`close_timeout`](Settings::close_timeout); one that its driver heals
+    /// ([`Recovery::Driver`](crate::Recovery::Driver)) is closed when they have come back, or after
+    /// [`operation_timeout`](Settings::operation_timeout). Nothing happens unless the resource is
+    /// ready.
     pub fn reconnect(&self) {
         if self.state() == State::Ready {
             self.shared().renew.notify_one();

@@ -6,7 +6,7 @@ use crate::deadline::Deadline;
 use crate::gate::Gate;
 use crate::metrics::Meter;
 use crate::probation::Probation;
-use crate::snapshot::{Change, Live, Phase, Snapshot};
+use crate::snapshot::{Change, Ended, Live, Phase, Snapshot};
 use crate::stats::Counters;
 use crate::{
     Backend, Budget, CloseReport, Error, ErrorKind, Forced, Health, Reading, Settings, State,
@@ -151,7 +151,8 @@ impl<B: Backend> Shared<B> {
                 generation += 1;
                 let gone = CancellationToken::new();
                 let places = self.max_in_flight().map(Places::new);
-                let live = Live { client, generation, gone, places, shared: Arc::clone(self) };
+                let (ended, shared) = (Ended::default(), Arc::clone(self));
+                let live = Live { client, generation, gone, places, ended, shared };
                 Phase::Ready(Arc::new(CachePadded::new(live)))
             }
             _ => Phase::Other(to),

@@ -36,9 +36,27 @@ pub(crate) struct Live<B: Backend> {
     pub(crate) gone: CancellationToken,
     /// What bounds the operations under way on it.
     pub(crate) places: Option<Places>,
+    /// Fired when nobody has it any more.
+    pub(crate) ended: Ended,
     /// Refers back, so that a lease is one reference: the circle is cut by leaving `Ready`, which
     /// every supervisor does before it ends.
     pub(crate) shared: Arc<Shared<B>>,
+}
+
+/// A token that is fired by being dropped.
+#[derive(Default)]
+pub(crate) struct Ended(CancellationToken);
+
+impl Ended {
+    pub(crate) fn token(&self) -> CancellationToken {
+        self.0.clone()
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 impl<B: Backend> Snapshot<B> {

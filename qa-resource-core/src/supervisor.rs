@@ -3,6 +3,7 @@
 use crate::dial::Permit;
 use crate::shared::Shared;
 use crate::snapshot::{Change, Phase};
+use crate::vigil::Left;
 use crate::{
     Backend, Backoff, Error, ErrorKind, Recovery, Result, State, dial, ending, leaks, spans, vigil,
 };
@@ -10,6 +11,7 @@ use futures_util::FutureExt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -108,11 +110,22 @@ impl<B: Backend> Supervisor<B> {
     async fn stand_by(&mut self) {
         let snapshot = self.shared.snapshot.load_full();
         let Phase::Ready(live) = &snapshot.phase else { return };
-        let error = vigil::keep(&self.shared, &live.client).await;
+        let left = vigil::keep(&self.shared, &live.client).await;
+        let ended = live.ended.token();
+        drop(snapshot);
+        let (error, healthy) = match left {
+            Left::Lost(error) => (error, None),
+            Left::Renewed(error) => (error, Some(ended)),
+        };
         // Refused where a close came first: then the goodbye is the ending's.
         let lost = self.shared.apply(Change::Lost(error)).is_ok();
-        if lost && B::RECOVERY == Recovery::Supervisor {
-            self.retire_held();
+        match (B::RECOVERY, healthy) {
+            _ if !lost => {}
+            // One that its driver heals, too: a fresh one has a fresh login, and what is under way on
+            // the old one, which is a whole pool, may finish.
+            (Recovery::Driver, Some(ended)) => self.retire_after(ended),
+            (Recovery::Driver, None) => {}
+            (Recovery::Supervisor, _) => self.retire_held(),
         }
     }
 
@@ -259,9 +272,22 @@ impl<B: Backend> Supervisor<B> {
     /// Says goodbye to what is held, in the background and bounded: a reconnect doesn't wait for a
     /// server that is gone.
     fn retire_held(&mut self) {
+        self.retire(Duration::ZERO, CancellationToken::new());
+    }
+
+    /// The same once nobody holds a lease on it any more, but no later than what is under way may
+    /// take.
+    fn retire_after(&mut self, ended: CancellationToken) {
+        self.retire(self.shared.settings.operation_timeout, ended);
+    }
+
+    fn retire(&mut self, limit: Duration, ended: CancellationToken) {
         let Some(client) = self.held.take() else { return };
         let shared = Arc::clone(&self.shared);
         self.retired.spawn(async move {
+            if !limit.is_zero() {
+                let _ = timeout(limit, ended.cancelled()).await;
+            }
             let goodbye = shared.backend.close(client);
             if !matches!(timeout(shared.settings.close_timeout, goodbye).await, Ok(Ok(()))) {
                 tracing::debug!(resource = %shared.name, "a lost connection did not hear the goodbye");

@@ -242,6 +242,30 @@ async fn a_driver_whose_login_is_refused_is_replaced_by_another_client() {
     assert!(resource.close(ms(1_000)).await.is_clean());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_fresh_client_that_is_asked_for_lets_what_is_under_way_on_the_old_one_finish() {
+    let script = Script::new();
+    let settings = Settings { operation_timeout: ms(10_000), ..exact() };
+    let resource: Resource<Healing> =
+        Resource::new("r", common::Scripted(script.clone()), settings);
+    resource.connect().await.unwrap();
+    for (held_for, closed_after) in [(ms(3_000), ms(3_000)), (ms(60_000), ms(10_000))] {
+        let lease = resource.acquire().await.unwrap();
+        let (number, asked, closed) = (lease.number, script.elapsed(), script.count("close"));
+        resource.reconnect();
+        let mut watch = resource.watch();
+        assert!(watch.wait_for(State::Reconnecting).await && watch.wait_for(State::Ready).await);
+        assert_eq!(resource.acquire().await.unwrap().number, number + 1);
+        sleep((asked + held_for).saturating_sub(script.elapsed())).await;
+        drop(lease);
+        sleep(ms(1)).await;
+        let times = script.times("close");
+        assert_eq!((times.len(), times[closed]), (closed + 1, asked + closed_after));
+    }
+    assert!(resource.close(ms(1_000)).await.is_clean());
+    assert_eq!(script.open.load(Ordering::SeqCst), 0);
+}
+
 /// A driver that heals by itself and has just lost its connection; the next ping is due after 5 s.
 async fn lost_by_its_driver() -> (std::sync::Arc<Script>, Resource<Healing>) {
     let script = Script::new();
