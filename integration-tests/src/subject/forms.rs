@@ -28,8 +28,10 @@ impl<S: Subject> Subject for Tls<S> {
         S::url(server, name).await
     }
 
+    /// `MongoDB` says it in the query, where it matters to nobody who does not answer.
     fn scheme() -> String {
-        format!("{}s", S::scheme())
+        let plain = S::scheme();
+        if S::SYSTEM == System::MongoDb { plain } else { format!("{plain}s") }
     }
 
     async fn reach(server: &Server, way: Option<&FaultProxy>, name: &str) -> Reach {

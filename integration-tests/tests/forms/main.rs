@@ -8,6 +8,8 @@
 mod behaviour;
 
 suite!(
+    mongodb_tls: integration_tests::Tls<integration_tests::MongoDb>,
+    clickhouse_tls: integration_tests::Tls<integration_tests::ClickHouse>,
     redis_tls: integration_tests::Tls<integration_tests::Redis>,
     redis_sentinel: integration_tests::RedisUnderSentinel,
     redis_cluster: integration_tests::RedisInCluster
