@@ -86,6 +86,7 @@ fn the_tables_of_metrics_are_those_of_the_code() {
         ("## Every resource", &qa_pool::core::metrics::TABLE[..]),
         ("## RabbitMQ, beside those", &qa_pool::amqp::metrics::TABLE[..]),
         ("## MongoDB, beside those", &qa_pool::mongo::metrics::TABLE[..]),
+        ("## ClickHouse, beside those", &qa_pool::clickhouse::metrics::TABLE[..]),
         ("## Redis, beside those", &qa_pool::redis::metrics::TABLE[..]),
     ] {
         let rows = rows(&document, heading);

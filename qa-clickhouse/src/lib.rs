@@ -49,6 +49,7 @@ mod batcher;
 mod classify;
 mod codes;
 mod http;
+pub mod metrics;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
@@ -57,7 +58,10 @@ mod tls;
 mod url;
 
 pub use backend::ClickHouse;
-pub use batcher::{BatchOptions, BatchReport, Batcher, PushError};
+pub use batcher::{
+    BatchMemory, BatchOptions, BatchReport, Batcher, BatcherBuilder, InsertMode, PushAllError,
+    PushError, SpillOptions,
+};
 pub use classify::error_code;
 pub use clickhouse;
 pub use qa_resource_core::{self, Resource, Settings, Target};

@@ -3,7 +3,7 @@
 mod common;
 
 use clickhouse::Row;
-use common::{PATIENCE, resource, shared};
+use common::{PATIENCE, execute, resource, shared};
 use qa_clickhouse::{BatchOptions, Batcher, ClickHouse, clickhouse};
 use qa_resource_core::{ErrorKind, Resource, Settings};
 use qa_servers::testing::{connections, eventually, within};
@@ -18,12 +18,11 @@ struct Tick {
     price: f64,
 }
 
+/// What a tick takes in memory.
+const BYTES: usize = size_of::<Tick>() + "code0".len();
+
 fn tick(n: u64) -> Tick {
     Tick { n, code: format!("code{}", n % 7), price: 1.5 }
-}
-
-async fn execute(bars: &Resource<ClickHouse>, sql: &str) {
-    bars.run(|lease| async move { lease.query(sql).execute().await }).await.unwrap();
 }
 
 /// A table that stores a batch once, however often it is inserted.
@@ -55,7 +54,7 @@ async fn a_batch_is_stored_when_it_is_full_and_when_it_is_old() {
     table(&bars, "full_or_old").await;
     execute(&bars, "SYSTEM STOP MERGES full_or_old").await;
     let max_age = Duration::from_secs(2);
-    let options = BatchOptions { max_rows: 100, max_age, capacity: 1000 };
+    let options = BatchOptions { max_rows: 100, max_age, ..BatchOptions::default() };
     let batcher = Batcher::new(&bars, "full_or_old", options);
     let start = Instant::now();
     for n in 0..250 {
@@ -75,7 +74,7 @@ async fn a_batch_is_stored_when_it_is_full_and_when_it_is_old() {
     let report = batcher.close(Duration::from_secs(5)).await;
     assert!(report.is_clean() && report.stored == 251 && report.cause.is_none(), "{report:?}");
     let refused = batcher.push(tick(251)).await.unwrap_err();
-    assert_eq!((refused.row, refused.error.kind()), (tick(251), ErrorKind::Closed));
+    assert_eq!((refused.row, refused.error.kind()), (Some(tick(251)), ErrorKind::Closed));
 }
 
 #[tokio::test]
@@ -84,8 +83,9 @@ async fn every_row_is_stored_once_although_the_server_is_killed_twice() {
     let server = Server::start_owned(System::ClickHouse).await.unwrap();
     let bars = resource(&server, quick()).await;
     table(&bars, "killed").await;
+    let max_age = Duration::from_millis(100);
     let options =
-        BatchOptions { max_rows: 500, max_age: Duration::from_millis(100), capacity: 2000 };
+        BatchOptions { max_rows: 500, max_age, capacity: 2000 * BYTES, ..BatchOptions::default() };
     let batcher = Batcher::new(&bars, "killed", options);
     let pusher = async {
         for n in 0..ROWS {
@@ -113,7 +113,9 @@ async fn a_frozen_server_holds_pushes_back_and_gets_every_row_once() {
     let server = Server::start_owned(System::ClickHouse).await.unwrap();
     let bars = resource(&server, quick()).await;
     table(&bars, "frozen").await;
-    let options = BatchOptions { max_rows: 100, max_age: Duration::from_millis(50), capacity: 300 };
+    let max_age = Duration::from_millis(50);
+    let options =
+        BatchOptions { max_rows: 100, max_age, capacity: 300 * BYTES, ..BatchOptions::default() };
     let batcher = Batcher::new(&bars, "frozen", options);
     batcher.push(tick(0)).await.unwrap();
     batcher.flush().await.unwrap();
@@ -179,7 +181,7 @@ async fn a_missing_table_halts_and_a_flush_after_it_is_made_goes_on() {
     assert_eq!(error.kind(), ErrorKind::Operation, "{error}");
     assert!(error.message().contains("Code: 60"), "the server's words: {error}");
     let refused = batcher.push(tick(5)).await.unwrap_err();
-    assert_eq!((refused.row, refused.error.kind()), (tick(5), ErrorKind::Operation));
+    assert_eq!((refused.row, refused.error.kind()), (Some(tick(5)), ErrorKind::Operation));
     // It must not spin: nothing is tried until somebody asks for it.
     let errors = || bars.status().stats.errors;
     let before = errors();
@@ -198,7 +200,9 @@ async fn a_missing_table_halts_and_a_flush_after_it_is_made_goes_on() {
 async fn rows_that_do_not_fit_their_table_are_handed_back_and_a_waiting_push_too() {
     let bars = resource(shared().await, Settings::default()).await;
     execute(&bars, "CREATE OR REPLACE TABLE narrow (n UInt64) ENGINE = MergeTree ORDER BY n").await;
-    let options = BatchOptions { max_rows: 10, max_age: Duration::from_millis(300), capacity: 10 };
+    let max_age = Duration::from_millis(300);
+    let options =
+        BatchOptions { max_rows: 10, max_age, capacity: 10 * BYTES, ..BatchOptions::default() };
     let batcher = Batcher::new(&bars, "narrow", options);
     for n in 0..9 {
         batcher.push(tick(n)).await.unwrap();
@@ -206,7 +210,7 @@ async fn rows_that_do_not_fit_their_table_are_handed_back_and_a_waiting_push_too
     let (last, waiting) = tokio::join!(batcher.push(tick(9)), batcher.push(tick(10)));
     last.unwrap();
     let refused = waiting.unwrap_err();
-    assert_eq!(refused.row, tick(10));
+    assert_eq!(refused.row, Some(tick(10)));
     let report = batcher.close(Duration::from_secs(5)).await;
     assert_eq!(report.rows, (0..10).map(tick).collect::<Vec<_>>());
     assert_eq!((report.stored, report.unknown), (0, 0), "nothing of it was ever sent");

@@ -1,26 +1,48 @@
-//! One attempt to insert one batch.
+//! One attempt to insert one batch, or a part of it.
 
+use super::options::InsertMode;
 use clickhouse::error::Result;
-use clickhouse::{Client, RowOwned, RowWrite};
+use clickhouse::{Client, Row, RowOwned, RowWrite};
+use serde::Deserialize;
+use std::collections::BTreeMap;
 
-/// Inserts `rows` as one block under `token`: done again with the same rows in the same order, the
+/// How a part goes into its table.
+#[derive(Clone, Copy)]
+pub(super) struct How<'a> {
+    pub(super) table: &'a str,
+    pub(super) token: &'a str,
+    pub(super) mode: InsertMode,
+    /// Whether the driver compares the rows with the table.
+    pub(super) checked: bool,
+}
+
+/// Inserts `rows` as one block under the token: done again with the same rows in the same order, the
 /// server stores them once, if the table keeps track of that.
 ///
 /// Rows are sent as they are encoded, in chunks of 256 KiB. The first insert into a table asks the
 /// server for its columns; the client remembers them.
-pub(super) async fn insert<T>(client: &Client, table: &str, rows: &[T], token: &str) -> Result<()>
+pub(super) async fn insert<T>(client: &Client, rows: &[T], how: How<'_>) -> Result<()>
 where
     T: RowOwned + RowWrite + Sync,
 {
+    let unchecked;
+    let client = if how.checked {
+        client
+    } else {
+        unchecked = client.clone().with_validation(false);
+        &unchecked
+    };
     let block = rows.len().to_string();
+    let waits = if how.mode == InsertMode::Async { "1" } else { "0" };
     let mut insert = client
-        .insert::<T>(table)
+        .insert::<T>(how.table)
         .await?
         .with_setting("insert_deduplicate", "1")
-        .with_setting("insert_deduplication_token", token)
+        .with_setting("insert_deduplication_token", how.token)
         // The token is of the insert as a whole: it must be one block, and not wait in the server's
-        // own buffer with the rows of others.
-        .with_setting("async_insert", "0")
+        // own buffer with the rows of others, unless that is wanted.
+        .with_setting("async_insert", waits)
+        .with_setting("wait_for_async_insert", "1")
         .with_setting("max_insert_block_size", block.as_str())
         .with_setting("min_insert_block_size_rows", block.as_str())
         .with_setting("min_insert_block_size_bytes", "0");
@@ -28,4 +50,43 @@ where
         insert.write(row).await?;
     }
     insert.end().await
+}
+
+/// The types of a table's columns, by name.
+pub(super) type Columns = BTreeMap<String, String>;
+
+/// Asks for the columns of a table.
+pub(super) async fn columns(client: &Client, table: &str) -> Result<Columns> {
+    #[derive(Row, Deserialize)]
+    struct Column {
+        name: String,
+        r#type: String,
+    }
+    let query = "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String}";
+    let columns = client.query(query).param("table", table).fetch_all::<Column>().await?;
+    Ok(columns.into_iter().map(|column| (column.name, column.r#type)).collect())
+}
+
+/// Whether the columns of these names are what they were, whatever was added beside them.
+pub(super) fn unchanged(names: &[&str], before: &Columns, now: &Columns) -> bool {
+    names.iter().all(|name| before.contains_key(*name) && before.get(*name) == now.get(*name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_added_is_no_change() {
+        let columns = |all: &[(&str, &str)]| -> Columns {
+            all.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect()
+        };
+        let before = columns(&[("n", "UInt64"), ("code", "String"), ("gone", "Date")]);
+        let added = columns(&[("n", "UInt64"), ("code", "String"), ("more", "Float64")]);
+        assert!(unchanged(&["n", "code"], &before, &added));
+        assert!(!unchanged(&["n", "gone"], &before, &added));
+        assert!(!unchanged(&["n", "more"], &before, &added));
+        assert!(!unchanged(&["n"], &before, &columns(&[("n", "UInt32")])));
+        assert!(!unchanged(&["n"], &Columns::new(), &Columns::new()));
+    }
 }

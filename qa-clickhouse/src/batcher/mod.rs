@@ -1,44 +1,32 @@
 //! Inserts in batches, without losing a row.
 
-mod attached;
+mod builder;
+mod dead_letters;
+mod fate;
 mod insert;
+mod options;
+mod owner;
+mod parts;
+mod queue;
 mod report;
+mod size;
+mod spill;
 mod state;
+mod work;
 mod worker;
 
-pub use report::{BatchReport, PushError};
+pub use builder::BatcherBuilder;
+pub use options::{BatchMemory, BatchOptions, InsertMode};
+pub use report::{BatchReport, PushAllError, PushError};
+pub use spill::SpillOptions;
 
 use crate::ClickHouse;
 use clickhouse::{RowOwned, RowWrite};
-use qa_resource_core::{Attachment, ErrorKind, Group, Result};
-use state::Shared;
+use owner::Owner;
+use qa_resource_core::{ErrorKind, Group, Result};
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-
-/// Rows in one insert at the most: the server cuts a longer one into several blocks.
-const MOST_ROWS: usize = 1_000_000;
-
-/// How a [`Batcher`] cuts its batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BatchOptions {
-    /// Rows at which a batch is inserted, from 1 to 1,000,000. Default: 10,000.
-    pub max_rows: usize,
-    /// Age of its oldest row at which a batch is inserted. Default: 1 s.
-    pub max_age: Duration,
-    /// Rows that are held in memory at the most, those of the insert under way included: a push
-    /// waits beyond that. At least `max_rows`. Default: 100,000.
-    pub capacity: usize,
-}
-
-impl Default for BatchOptions {
-    fn default() -> Self {
-        Self { max_rows: 10_000, max_age: Duration::from_secs(1), capacity: 100_000 }
-    }
-}
 
 /// Collects rows and inserts them in batches, in the order in which they came, and keeps every row
 /// until the server has said that it is stored.
@@ -51,27 +39,53 @@ impl Default for BatchOptions {
 /// `non_replicated_deduplication_window` above zero. On any other table a row may be stored twice
 /// after a failure (never zero times); a `ReplacingMergeTree` forgets the second in time.
 ///
+/// A row that the server refuses for what is in it is found by halving its batch, and goes to the
+/// [dead letters](BatcherBuilder::dead_letters), where there are any. A batch of too many partitions
+/// is halved until each half fits. A table that has got another column is looked at anew, once.
+///
 /// An error that trying again can't mend (no such table, a row that does not fit it, a missing
 /// right) **halts** the batcher: it keeps its rows, and [`push`](Self::push) and
 /// [`flush`](Self::flush) give the error with the server's words. A flush after that tries again;
 /// [`close`](Self::close) gives the rows back.
 ///
+/// With a [spill](BatcherBuilder::spill) the rows are on the disk as well, and outlive us.
+///
 /// Cheap to clone; all clones are the same batcher. When the last one is dropped, its task ends,
 /// and a warning says how many rows were lost: close it. A closing resource or pool flushes it
 /// (it is an outlet), after which it takes no more rows.
+///
+/// ```no_run
+/// use qa_clickhouse::{BatchOptions, Batcher, ClickHouse, SpillOptions, clickhouse};
+/// use qa_resource_core::Group;
+/// use serde::{Deserialize, Serialize};
+/// use std::time::Duration;
+///
+/// #[derive(clickhouse::Row, Serialize, Deserialize, Clone, Debug)]
+/// struct Bar {
+///     code: String,
+///     close: f64,
+/// }
+///
+/// # async fn example(bars: Group<ClickHouse>) -> Result<(), Box<dyn std::error::Error>> {
+/// let batcher = Batcher::<Bar>::builder(&bars, "bars")
+///     .options(BatchOptions { max_rows: 50_000, ..BatchOptions::default() })
+///     .spill(SpillOptions::new("spill/bars"))
+///     .dead_letters(|bar, error| {
+///         println!("{bar:?} is refused: {error}");
+///         async { Ok::<_, std::io::Error>(()) }
+///     })
+///     .start()
+///     .await?;
+/// batcher.push(Bar { code: "000001".into(), close: 10.5 }).await?;
+/// batcher.flush().await?;
+/// let report = batcher.close(Duration::from_secs(5)).await;
+/// assert!(report.is_clean(), "{report}");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Batcher<T>(Arc<Owner<T>>)
 where
     T: RowOwned + RowWrite + Send + Sync + 'static;
-
-/// The last one of these to go ends the task.
-struct Owner<T> {
-    name: String,
-    shared: Arc<Shared<T>>,
-    /// Ends the task.
-    stop: CancellationToken,
-    /// Fired when the task has ended, and holds no rows any more.
-    ended: CancellationToken,
-}
 
 impl<T> Batcher<T>
 where
@@ -87,65 +101,97 @@ where
         table: impl Into<String>,
         options: BatchOptions,
     ) -> Self {
-        let (group, table) = (group.into(), table.into());
-        let max_rows = options.max_rows.clamp(1, MOST_ROWS);
-        let capacity = options.capacity.max(max_rows);
-        let options = BatchOptions { max_rows, capacity, ..options };
-        let name = format!("batcher of {table}");
-        let shared = Arc::new(Shared::new(group.name(), &table, options));
-        let stop = CancellationToken::new();
-        let work = worker::run(Arc::clone(&shared), group.clone(), table);
-        let (stopping, ended) = (stop.clone(), CancellationToken::new());
-        let at_the_end = ended.clone().drop_guard();
-        tokio::spawn(async move {
-            let _ = stopping.run_until_cancelled_owned(work).await;
-            drop(at_the_end);
-        });
-        let owner = Arc::new(Owner { name, shared, stop, ended });
-        let attachment: Arc<dyn Attachment> = Arc::clone(&owner) as _;
-        group.attach(&attachment);
-        Self(owner)
+        Self::builder(group, table).options(options).start_in_memory()
     }
 
-    /// Hands a row over. Waits while [`capacity`](BatchOptions::capacity) rows are held.
+    /// Begins a batcher for a table of the resource's database, which can have more than
+    /// [`new`](Self::new) gives it.
+    pub fn builder(
+        group: impl Into<Group<ClickHouse>>,
+        table: impl Into<String>,
+    ) -> BatcherBuilder<T> {
+        BatcherBuilder::new(group.into(), table.into())
+    }
+
+    /// Hands a row over. Waits while [`capacity`](BatchOptions::capacity) is taken, and with a spill
+    /// until the disk has the row.
     ///
     /// It returns as soon as the row is taken, which is before it is stored:
     /// [`flush`](Self::flush) waits for that. It waits as long as the server is away; put it in a
     /// time limit where that is too long.
     ///
     /// # Errors
-    /// The batcher is halted (with the error that halted it) or closed. The row is handed back.
+    /// The batcher is halted (with the error that halted it) or closed. The row is handed back; one
+    /// that was taken, but not written to the disk before the close, is handed back by that.
     ///
     /// # Cancel safety
-    /// Where this is dropped before it is done, the row was not taken, and is dropped with it.
+    /// Where this is dropped before it is done, the row was not taken, and is dropped with it; with a
+    /// spill it may have been taken.
     pub async fn push(&self, row: T) -> Result<(), PushError<T>> {
-        let shared = &self.0.shared;
-        // As a rule there is a place, unless somebody waits for one already.
-        if let Ok(permit) = shared.places.try_acquire() {
-            permit.forget();
-            return shared.take(row);
-        }
-        let mut changes = shared.changes();
-        let mut place = pin!(shared.places.acquire());
-        loop {
-            if let Some(error) = shared.refusal() {
-                return Err(PushError { row, error });
-            }
-            tokio::select! {
-                biased;
-                permit = &mut place => {
-                    if let Ok(permit) = permit {
-                        permit.forget();
-                    }
-                    return shared.take(row);
+        let number = self.take(row).await?;
+        self.0.written(number).await.map_err(|error| PushError { row: None, error })
+    }
+
+    /// Hands rows over, as [`push`](Self::push) does one. With a spill they wait for the disk
+    /// together.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push). The rows that were not taken are handed back; those before them are
+    /// taken.
+    ///
+    /// # Cancel safety
+    /// Where this is dropped before it is done, any number of rows from the first were taken; the
+    /// others are dropped with it.
+    pub async fn push_all(
+        &self,
+        rows: impl IntoIterator<Item = T, IntoIter: Send>,
+    ) -> Result<(), PushAllError<T>> {
+        let (mut rows, mut number, mut refused) = (rows.into_iter(), 0, None);
+        for row in rows.by_ref() {
+            match self.take(row).await {
+                Ok(taken) => number = taken,
+                Err(error) => {
+                    refused = Some(error);
+                    break;
                 }
-                _ = changes.changed() => {}
             }
         }
+        let written = self.0.written(number).await;
+        let (row, error) = match (refused, written) {
+            (Some(PushError { row, error }), _) => (row, error),
+            (None, Err(error)) => (None, error),
+            (None, Ok(())) => return Ok(()),
+        };
+        Err(PushAllError { rows: row.into_iter().chain(rows).collect(), error })
+    }
+
+    /// Takes a row as soon as there is room; gives its number.
+    async fn take(&self, row: T) -> Result<u64, PushError<T>> {
+        let shared = &self.0.shared;
+        let bytes = size_of::<T>() + size::held::<T::Value<'_>>(&row);
+        let share = shared.memory.share(bytes);
+        let encoded = match shared.spill.as_ref().map(|spill| spill.encode(&row)).transpose() {
+            Ok(encoded) => encoded,
+            Err(error) => {
+                let error =
+                    shared.error(ErrorKind::Operation, format!("a row for the disk: {error}"));
+                return Err(PushError { row: Some(row), error });
+            }
+        };
+        if let Err(error) = self.0.room(shared.memory.places(), share).await {
+            return Err(PushError { row: Some(row), error });
+        }
+        if let (Some(spill), Some(bytes)) = (&shared.spill, &encoded)
+            && let Err(error) = self.0.room(&spill.places, spill.size(bytes)).await
+        {
+            shared.give_back(share, None);
+            return Err(PushError { row: Some(row), error });
+        }
+        shared.take(row, share, encoded)
     }
 
     /// Inserts what is held now, without waiting for a batch to be full or old, and waits until
-    /// every row that was pushed before this call is stored.
+    /// every row that was pushed before this call is stored, or refused.
     ///
     /// It waits as long as the server is away; put it in a time limit where that is too long. On a
     /// halted batcher it tries once more.
@@ -165,6 +211,12 @@ where
         self.0.shared.counts().stored
     }
 
+    /// How many rows were refused for what is in them, and went to the dead letters.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.0.shared.counts().refused
+    }
+
     /// How many rows are held: taken, not known to be stored, and not handed back.
     #[must_use]
     pub fn pending(&self) -> u64 {
@@ -172,63 +224,13 @@ where
     }
 
     /// Takes no more rows, flushes for at most `limit`, ends the task, and hands back the rows that
-    /// are not known to be stored.
+    /// are not known to be stored. With a spill they stay on the disk, for the next batcher on its
+    /// folder.
     ///
     /// # Cancel safety
     /// Where this is dropped, the batcher takes no more rows, and another close gives the rows.
     pub async fn close(&self, limit: Duration) -> BatchReport<T> {
         self.0.close(limit).await
-    }
-}
-
-impl<T: Send + Sync + 'static> Owner<T> {
-    async fn flush(&self) -> Result<()> {
-        let mut changes = self.shared.changes();
-        let target = self.shared.ask_for_flush();
-        loop {
-            let counts = self.shared.counts();
-            if counts.stored >= target {
-                return Ok(());
-            }
-            if let Some(error) = counts.halted {
-                return Err(error);
-            }
-            if self.stop.is_cancelled() {
-                return Err(self.shared.closed_error());
-            }
-            tokio::select! {
-                _ = changes.changed() => {}
-                () = self.stop.cancelled() => {}
-            }
-        }
-    }
-
-    async fn close(&self, limit: Duration) -> BatchReport<T> {
-        self.shared.refuse_rows();
-        let flushed = timeout(limit, self.flush()).await;
-        self.stop.cancel();
-        // At its next await, which is at once.
-        self.ended.cancelled().await;
-        let cause =
-            match flushed {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error),
-                Err(_) => Some(self.shared.error(
-                    ErrorKind::Timeout,
-                    format!("the rows were not stored within {limit:?}"),
-                )),
-            };
-        self.shared.hand_back(cause)
-    }
-}
-
-impl<T> Drop for Owner<T> {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        let rows = self.shared.counts().pending();
-        if rows > 0 {
-            tracing::warn!(batcher = %self.name, rows, "dropped with rows that were not stored");
-        }
     }
 }
 

@@ -1,66 +1,32 @@
 //! The rows, and what is known of them.
 
-use super::{BatchOptions, BatchReport, PushError};
+use super::queue::{Due, Queue};
+use super::spill::{Left, Spill};
+use super::work::{Counts, Insertion, Next, Work};
+use super::{BatchMemory, BatchOptions, BatchReport, PushError};
+use crate::metrics::BatchMeter;
 use qa_resource_core::{Error, ErrorKind};
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, Semaphore, watch};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-
-/// Rows that are inserted together, and under one token for as long as it takes.
-pub(super) struct Batch<T> {
-    pub(super) rows: Vec<T>,
-    pub(super) token: String,
-}
-
-/// When the worker has something to do.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Due {
-    Now,
-    At(Instant),
-    WhenWoken,
-}
-
-/// How many rows there are, and what became of them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Counts {
-    pub(super) taken: u64,
-    pub(super) stored: u64,
-    pub(super) handed_back: u64,
-    pub(super) halted: Option<Error>,
-}
-
-impl Counts {
-    pub(super) fn pending(&self) -> u64 {
-        self.taken - self.stored - self.handed_back
-    }
-}
 
 struct State<T> {
     counts: Counts,
-    /// Rows that are in no batch yet, and when the oldest of them came.
-    open: VecDeque<T>,
-    oldest: Option<Instant>,
-    /// The batch under way.
-    sealed: Option<Arc<Batch<T>>>,
-    /// Whether the batch under way may be stored already.
-    unknown: bool,
-    /// Rows are to be stored, full or not, until so many are.
-    flush_to: u64,
+    queue: Queue<T>,
+    work: Option<Work<T>>,
     refuses: bool,
-    batches: u64,
 }
 
-/// What the handles and the worker share.
+/// What the handles and the tasks share.
 pub(super) struct Shared<T> {
     state: Mutex<State<T>>,
-    options: BatchOptions,
+    pub(super) options: BatchOptions,
     resource: String,
     table: String,
-    /// Sets the batches of this batcher apart from those of any other.
     id: u128,
-    /// Places for rows that are held.
-    pub(super) places: Semaphore,
+    pub(super) memory: BatchMemory,
+    pub(super) spill: Option<Spill<T>>,
+    pub(super) meter: BatchMeter,
     /// Tells the worker that there is something to do.
     pub(super) wake: Notify,
     /// Tells everybody else that something has changed.
@@ -68,24 +34,31 @@ pub(super) struct Shared<T> {
 }
 
 impl<T> Shared<T> {
-    pub(super) fn new(resource: &str, table: &str, options: BatchOptions) -> Self {
-        let state = State {
-            counts: Counts::default(),
-            open: VecDeque::new(),
-            oldest: None,
-            sealed: None,
-            unknown: false,
-            flush_to: 0,
-            refuses: false,
-            batches: 0,
-        };
+    pub(super) fn new(
+        (resource, table): (&str, &str),
+        options: BatchOptions,
+        memory: BatchMemory,
+        spill: Option<(Spill<T>, Vec<Left>)>,
+    ) -> Self {
+        // Sets the batches of this batcher apart from those of any other.
+        let id = fastrand::u128(..);
+        let (spill, left) = spill.map_or((None, Vec::new()), |(spill, left)| (Some(spill), left));
+        let mut queue = Queue::new(id, left.last().map_or(1, |last| last.batch + 1));
+        let mut counts = Counts::default();
+        for left in left {
+            queue.restore(left.batch, left.id, left.rows, Instant::now());
+            counts.taken += left.rows as u64;
+        }
+        counts.synced = counts.taken;
         Self {
-            state: Mutex::new(state),
-            places: Semaphore::new(options.capacity),
+            state: Mutex::new(State { counts, queue, work: None, refuses: false }),
             options,
             resource: resource.to_owned(),
             table: table.to_owned(),
-            id: fastrand::u128(..),
+            id,
+            memory,
+            spill,
+            meter: BatchMeter::new(resource, table),
             wake: Notify::new(),
             changed: watch::Sender::new(()),
         }
@@ -99,6 +72,10 @@ impl<T> Shared<T> {
         self.changed.subscribe()
     }
 
+    pub(super) fn tell(&self) {
+        self.changed.send_replace(());
+    }
+
     pub(super) fn counts(&self) -> Counts {
         self.lock().counts.clone()
     }
@@ -108,39 +85,34 @@ impl<T> Shared<T> {
         self.lock().refusal(self)
     }
 
-    /// Takes a row for which there is a place.
-    pub(super) fn take(&self, row: T) -> Result<(), PushError<T>> {
-        let mut state = self.lock();
-        if let Some(error) = state.refusal(self) {
-            self.places.add_permits(1);
-            return Err(PushError { row, error });
-        }
-        state.open.push_back(row);
-        state.counts.taken += 1;
-        let rows = state.open.len();
-        if rows == 1 {
-            state.oldest = Some(Instant::now());
-        }
-        drop(state);
-        // The first row starts the clock, and the last one of a batch ends the wait.
-        if rows == 1 || rows == self.options.max_rows {
-            self.wake.notify_one();
-        }
-        Ok(())
+    pub(super) fn refuse_rows(&self) {
+        self.lock().refuses = true;
+        self.tell();
     }
 
     /// Wants everything stored that was taken until now; gives how many rows that is.
     pub(super) fn ask_for_flush(&self) -> u64 {
         let mut state = self.lock();
-        state.flush_to = state.counts.taken;
+        state.queue.seal();
         state.counts.halted = None;
         self.wake.notify_one();
-        state.flush_to
+        state.counts.taken
     }
 
-    pub(super) fn refuse_rows(&self) {
-        self.lock().refuses = true;
-        self.changed.send_replace(());
+    /// There is no memory for more: what there is goes out, full or not.
+    pub(super) fn press(&self) {
+        let mut state = self.lock();
+        state.queue.seal();
+        let synced = state.counts.synced;
+        let freed = if self.spill.is_some() { state.queue.evict(synced) } else { 0 };
+        drop(state);
+        self.memory.give_back(freed);
+        self.wake.notify_one();
+    }
+
+    /// Whether there is a batch that could be pressed out.
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().queue.is_open()
     }
 
     pub(super) fn due(&self) -> Due {
@@ -148,73 +120,136 @@ impl<T> Shared<T> {
         if state.counts.halted.is_some() {
             return Due::WhenWoken;
         }
-        let full = state.open.len() >= self.options.max_rows;
-        let asked = state.flush_to > state.counts.stored && !state.open.is_empty();
-        if state.sealed.is_some() || full || asked {
+        if state.work.is_some() {
             return Due::Now;
         }
-        // An age that never comes is none.
-        match state.oldest.and_then(|oldest| oldest.checked_add(self.options.max_age)) {
-            None => Due::WhenWoken,
-            Some(at) if at <= Instant::now() => Due::Now,
-            Some(at) => Due::At(at),
-        }
+        state.queue.due(&self.options, Instant::now())
     }
 
-    /// The batch under way, or the next one; its rows and its token never change.
-    pub(super) fn seal(&self) -> Option<Arc<Batch<T>>> {
+    /// The first part of the batch under way.
+    pub(super) fn insertion(&self) -> Option<Insertion<T>> {
+        self.lock().work.as_ref()?.insertion()
+    }
+
+    /// Begins with the batch that is next, where none is under way.
+    pub(super) fn begin(&self) -> Next {
         let mut state = self.lock();
-        if state.sealed.is_none() && !state.open.is_empty() {
-            let rows = state.open.len().min(self.options.max_rows);
-            let rows = state.open.drain(..rows).collect();
-            if state.open.is_empty() {
-                state.oldest = None;
-            }
-            state.batches += 1;
-            let token = format!("qa-{:032x}-{}", self.id, state.batches);
-            state.sealed = Some(Arc::new(Batch { rows, token }));
+        if state.work.is_some() {
+            return Next::UnderWay;
         }
-        state.sealed.clone()
+        let synced = state.counts.synced;
+        let Some(first) = state.queue.first() else { return Next::Nothing };
+        // What the server has and the disk has not would come twice after a crash.
+        if self.spill.is_some() && first.last > synced {
+            return Next::Unsynced;
+        }
+        let Some(rows) = first.rows.take() else { return Next::OnDisk(first.number) };
+        state.put_to_work(rows);
+        Next::UnderWay
     }
 
-    /// Notes that the batch is on its way; gives whether it was known not to be stored.
+    /// Begins with the batch that is next, whose rows were on the disk.
+    pub(super) fn begin_with(&self, rows: Vec<T>) {
+        let mut state = self.lock();
+        if state.work.is_none() {
+            state.put_to_work(rows);
+        }
+    }
+
+    /// Notes that the part is on its way; gives whether it was known not to be stored.
     pub(super) fn begin_attempt(&self) -> bool {
-        !std::mem::replace(&mut self.lock().unknown, true)
+        self.with_work(|work| !std::mem::replace(&mut work.unknown, true)).unwrap_or(true)
     }
 
     /// Notes that the attempt was certainly not applied.
     pub(super) fn not_applied(&self) {
-        self.lock().unknown = false;
+        self.with_work(|work| work.unknown = false);
     }
 
-    pub(super) fn batch_stored(&self) {
+    fn with_work<R>(&self, change: impl FnOnce(&mut Work<T>) -> R) -> Option<R> {
+        self.lock().work.as_mut().map(change)
+    }
+
+    pub(super) fn split(&self) {
+        self.with_work(|work| {
+            work.tainted |= std::mem::take(&mut work.unknown);
+            work.parts.split();
+        });
+    }
+
+    pub(super) fn part_stored(&self) {
+        let rows = self.part_done(|counts, rows, _| counts.stored += rows);
+        self.meter.stored(rows);
+    }
+
+    pub(super) fn part_refused(&self) {
+        let rows = self.part_done(|counts, rows, refused| {
+            counts.refused += rows;
+            *refused += 1;
+        });
+        self.meter.refused(rows);
+    }
+
+    fn part_done(&self, count: impl FnOnce(&mut Counts, u64, &mut usize)) -> u64 {
         let mut state = self.lock();
-        let rows = state.sealed.take().map_or(0, |batch| batch.rows.len());
-        state.counts.stored += rows as u64;
-        state.unknown = false;
+        let State { counts, work, .. } = &mut *state;
+        let Some(under_way) = work else { return 0 };
+        let rows = under_way.parts.first().map_or(0, |part| part.len() as u64);
+        count(counts, rows, &mut under_way.refused);
+        under_way.unknown = false;
+        under_way.parts.done();
+        let finished = if under_way.parts.first().is_none() { work.take() } else { None };
         drop(state);
-        self.places.add_permits(rows);
-        self.changed.send_replace(());
+        if let Some(finished) = finished {
+            self.memory.give_back(finished.bytes);
+            self.forget(finished.batch);
+        }
+        self.tell();
+        rows
+    }
+
+    fn forget(&self, batch: u64) {
+        if let Some(spill) = &self.spill {
+            spill.remove(batch);
+        }
     }
 
     pub(super) fn halt(&self, error: Error) {
         let (resource, table) = (&self.resource, &self.table);
         tracing::warn!(%resource, %table, cause = %error.message(), "the batcher is halted");
         self.lock().counts.halted = Some(error);
-        self.changed.send_replace(());
+        self.tell();
     }
 
     /// The end: whatever is left, in order.
     pub(super) fn hand_back(&self, cause: Option<Error>) -> BatchReport<T> {
         let mut state = self.lock();
-        let sealed = state.sealed.take().and_then(Arc::into_inner);
-        let mut rows = sealed.map_or_else(Vec::new, |batch| batch.rows);
-        let unknown = if state.unknown { rows.len() } else { 0 };
-        rows.extend(state.open.drain(..));
-        state.oldest = None;
-        state.counts.handed_back += rows.len() as u64;
-        let cause = if rows.is_empty() { None } else { cause };
-        BatchReport { stored: state.counts.stored, unknown, rows, cause }
+        let State { counts, queue, work, .. } = &mut *state;
+        let (mut rows, mut left, mut unknown, mut bytes) = (Vec::new(), 0, 0, 0);
+        if let Some(work) = work.take() {
+            (left, unknown, bytes) = (work.parts.rows(), work.unknown(), work.bytes);
+            rows.extend(work.into_left());
+        }
+        let on_disk = |last: u64, count: usize| {
+            let unwritten = last.saturating_sub(counts.synced);
+            count - usize::try_from(unwritten).unwrap_or(count).min(count)
+        };
+        let mut spilled = if self.spill.is_some() { left } else { 0 };
+        rows.drain(..spilled.min(rows.len()));
+        for batch in queue.drain() {
+            left += batch.count;
+            bytes += batch.bytes;
+            let written = if self.spill.is_some() { on_disk(batch.last, batch.count) } else { 0 };
+            spilled += written;
+            // Rows that are not here are on the disk, every one of them.
+            rows.extend(batch.rows.into_iter().flatten().skip(written));
+        }
+        counts.handed_back += left as u64;
+        let (stored, refused) = (counts.stored, counts.refused);
+        drop(state);
+        self.memory.give_back(bytes);
+        let cause = if left == 0 { None } else { cause };
+        BatchReport { stored, refused, unknown, rows, spilled: spilled as u64, cause }
     }
 
     pub(super) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
@@ -227,7 +262,63 @@ impl<T> Shared<T> {
     }
 }
 
+impl<T: Send + 'static> Shared<T> {
+    /// Takes a row for which there is memory, and a place on the disk where it was encoded for that.
+    /// Gives its number.
+    pub(super) fn take(
+        &self,
+        row: T,
+        share: u32,
+        encoded: Option<Vec<u8>>,
+    ) -> Result<u64, PushError<T>> {
+        let mut state = self.lock();
+        if let Some(error) = state.refusal(self) {
+            drop(state);
+            self.give_back(share, encoded.as_deref());
+            return Err(PushError { row: Some(row), error });
+        }
+        let State { counts, queue, .. } = &mut *state;
+        counts.taken += 1;
+        let number = counts.taken;
+        let place = queue.push(number, row, share as usize, &self.options, Instant::now());
+        if let (Some(spill), Some(bytes)) = (&self.spill, encoded) {
+            // Under the lock: the disk has rows in the order in which they were taken.
+            spill.write(number, place.batch, self.id, bytes);
+        }
+        drop(state);
+        if place.noteworthy {
+            self.wake.notify_one();
+        }
+        Ok(number)
+    }
+
+    /// The places of a row that was not taken.
+    pub(super) fn give_back(&self, share: u32, encoded: Option<&[u8]>) {
+        self.memory.give_back(share as usize);
+        if let (Some(spill), Some(bytes)) = (&self.spill, encoded) {
+            spill.places.add_permits(spill.size(bytes) as usize);
+        }
+    }
+
+    /// The disk has every row up to this one.
+    pub(super) fn synced(&self, last: u64) {
+        let mut state = self.lock();
+        state.counts.synced = state.counts.synced.max(last);
+        let synced = state.counts.synced;
+        // The memory is for what is next; the rest is read again when its turn comes.
+        let freed = state.queue.evict(synced);
+        drop(state);
+        self.memory.give_back(freed);
+        self.tell();
+    }
+}
+
 impl<T> State<T> {
+    fn put_to_work(&mut self, rows: Vec<T>) {
+        let Some(batch) = self.queue.take() else { return };
+        self.work = Some(Work::new(&batch, rows));
+    }
+
     fn refusal(&self, shared: &Shared<T>) -> Option<Error> {
         if self.refuses { Some(shared.closed_error()) } else { self.counts.halted.clone() }
     }

@@ -1,44 +1,124 @@
 //! The task that inserts.
 
-use super::insert::insert;
-use super::state::{Batch, Due, Shared};
+use super::dead_letters::DeadLetters;
+use super::fate::{self, Fate, Part};
+use super::insert::{Columns, How, columns, insert, unchanged};
+use super::queue::Due;
+use super::state::Shared;
+use super::work::{Insertion, Next};
 use crate::ClickHouse;
+use clickhouse::error::Error as DriverError;
 use clickhouse::{RowOwned, RowWrite};
-use qa_resource_core::{Backend, Backoff, Group, Outcome};
+use qa_resource_core::{Backend, Backoff, Error, ErrorKind, Group, Outcome, Result};
 use std::sync::Arc;
-use tokio::time::{sleep, timeout_at};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// Inserts batches, one after the other, as they are due. Runs until it is dropped; every row is in
-/// `shared` at every await, so nothing is lost then.
-pub(super) async fn run<T>(shared: Arc<Shared<T>>, group: Group<ClickHouse>, table: String)
+/// Inserts batches, one after the other, as they are due.
+pub(super) struct Worker<T> {
+    pub(super) shared: Arc<Shared<T>>,
+    pub(super) group: Group<ClickHouse>,
+    pub(super) table: String,
+    pub(super) dead_letters: Option<DeadLetters<T>>,
+    /// The table as it was when the driver had compared our rows with it and they were stored.
+    pub(super) known: Option<Columns>,
+    /// Whether the driver compares the rows with the table. It refuses a table that has got a column
+    /// of which they know nothing; the server fills it.
+    pub(super) checked: bool,
+}
+
+impl<T> Worker<T>
 where
     T: RowOwned + RowWrite + Send + Sync + 'static,
 {
-    loop {
-        match shared.due() {
-            Due::WhenWoken => shared.wake.notified().await,
-            Due::At(time) => drop(timeout_at(time, shared.wake.notified()).await),
-            Due::Now => {
-                if let Some(batch) = shared.seal() {
-                    store(&shared, &group, &table, &batch).await;
-                }
+    /// Runs until it is dropped; every row is in `shared` at every await, so nothing is lost then.
+    pub(super) async fn run(mut self) {
+        loop {
+            let shared = &self.shared;
+            match shared.due() {
+                Due::WhenWoken => shared.wake.notified().await,
+                Due::At(time) => drop(timeout_at(time, shared.wake.notified()).await),
+                Due::Now => self.next().await,
             }
         }
     }
-}
 
-/// Inserts a batch until it is stored, or an error says that trying again can't help.
-async fn store<T>(shared: &Shared<T>, group: &Group<ClickHouse>, table: &str, batch: &Batch<T>)
-where
-    T: RowOwned + RowWrite + Send + Sync + 'static,
-{
-    let settings = group.settings();
-    let backoff = Backoff::new(settings.backoff_floor, settings.backoff_cap);
-    let mut delay = None;
-    loop {
-        let attempt = group.run_idempotent(|lease| async move {
+    async fn next(&mut self) {
+        let mut changes = self.shared.changes();
+        match self.shared.begin() {
+            Next::UnderWay => self.settle().await,
+            Next::Unsynced => drop(changes.changed().await),
+            Next::OnDisk(batch) => self.load(batch).await,
+            Next::Nothing => {}
+        }
+    }
+
+    async fn load(&self, batch: u64) {
+        let Some(spill) = &self.shared.spill else { return };
+        match spill.load(batch).await {
+            Ok(rows) => self.shared.begin_with(rows),
+            Err(error) => {
+                let message = format!("reading rows from {}: {error}", spill.path.display());
+                self.shared.halt(self.shared.error(ErrorKind::Operation, message));
+            }
+        }
+    }
+
+    /// Inserts the batch under way until all of it is stored or refused, or nothing helps.
+    async fn settle(&mut self) {
+        let settings = self.group.settings();
+        let backoff = Backoff::new(settings.backoff_floor, settings.backoff_cap);
+        let (mut delay, mut relearnt) = (None, false);
+        while let Some(insertion) = self.shared.insertion() {
+            let began = Instant::now();
+            let Err(error) = self.attempt(&insertion).await else {
+                self.shared.meter.inserted(began.elapsed());
+                self.shared.part_stored();
+                delay = None;
+                self.learn().await;
+                continue;
+            };
+            let dead_letters = self.dead_letters.is_some();
+            match fate::fate(&error, Part { rows: insertion.part.len(), relearnt, dead_letters }) {
+                Fate::Again => {
+                    let rows = insertion.part.len();
+                    tracing::debug!(table = %self.table, rows, cause = %error.message(), "a batch waits");
+                    self.shared.meter.retried();
+                    let next = backoff.next(delay, fastrand::f64());
+                    delay = Some(next);
+                    sleep(next).await;
+                }
+                Fate::Relearn => {
+                    relearnt = true;
+                    self.forget_columns().await;
+                }
+                Fate::Split => self.shared.split(),
+                Fate::Refused if insertion.refused < self.shared.options.max_refused => {
+                    if let Err(error) = self.refuse(&insertion, &error).await {
+                        return self.shared.halt(error);
+                    }
+                }
+                Fate::Halt if self.may_go_unchecked(&error).await => self.checked = false,
+                Fate::Refused | Fate::Halt => return self.shared.halt(error),
+            }
+        }
+    }
+
+    async fn attempt(&self, insertion: &Insertion<T>) -> Result<()> {
+        let shared = &*self.shared;
+        let Insertion { rows, part, token, .. } = insertion;
+        let rows = &rows[part.clone()];
+        let (table, mode) = (self.table.as_str(), shared.options.mode);
+        let how = How { table, token, mode, checked: self.checked };
+        let known = if self.checked { None } else { self.known.as_ref() };
+        let attempt = self.group.run_idempotent(|lease| async move {
+            if let Some(known) = known
+                && !unchanged(T::COLUMN_NAMES, known, &columns(&lease, table).await?)
+            {
+                return Err(DriverError::SchemaMismatch(format!("{table} has changed")));
+            }
             let was_safe = shared.begin_attempt();
-            let result = insert(&lease, table, &batch.rows, &batch.token).await;
+            let result = insert(&lease, rows, how).await;
             if let Err(error) = &result
                 && was_safe
                 && ClickHouse::classify(error).outcome == Outcome::NotApplied
@@ -47,15 +127,68 @@ where
             }
             result
         });
-        match attempt.await {
-            Ok(()) => return shared.batch_stored(),
-            Err(error) if error.kind().is_transient() => {
-                tracing::debug!(table, rows = batch.rows.len(), cause = %error.message(), "a batch waits");
-                let next = backoff.next(delay, fastrand::f64());
-                delay = Some(next);
-                sleep(next).await;
-            }
-            Err(error) => return shared.halt(error),
+        attempt.await
+    }
+
+    /// Remembers the table's columns after the first insert; where that fails, after the next.
+    async fn learn(&mut self) {
+        if self.known.is_none() {
+            self.known = self.look().await.ok();
+        }
+    }
+
+    async fn look(&self) -> Result<Columns> {
+        let table = self.table.as_str();
+        self.group.run(|lease| async move { columns(&lease, table).await }).await
+    }
+
+    /// The driver asks the server for the table's columns anew.
+    async fn forget_columns(&mut self) {
+        self.checked = true;
+        let forget = self.group.run(|lease| async move {
+            lease.clear_cached_metadata().await;
+            Ok(())
+        });
+        // Without a connection there will be a new client, which remembers nothing.
+        let _ = forget.await;
+    }
+
+    /// Whether the driver refuses a table for no more than columns that were added.
+    async fn may_go_unchecked(&self, error: &Error) -> bool {
+        let refused = matches!(fate::cause(error), Some(DriverError::SchemaMismatch(_)));
+        let (true, true, Some(known)) = (refused, self.checked, &self.known) else { return false };
+        self.look().await.is_ok_and(|now| unchanged(T::COLUMN_NAMES, known, &now))
+    }
+
+    /// Gives the one row of the part to the dead letters.
+    async fn refuse(&self, insertion: &Insertion<T>, error: &Error) -> Result<()> {
+        let (Some(take), Some(row)) =
+            (&self.dead_letters, insertion.rows.get(insertion.part.start))
+        else {
+            return Err(error.clone());
+        };
+        let limit = self.group.settings().operation_timeout;
+        let failed = |why: String| {
+            let message = format!("a refused row went nowhere: {why}");
+            self.shared.error(ErrorKind::Operation, message)
+        };
+        match timeout(limit, take(row, error)).await {
+            Ok(Ok(())) => self.shared.part_refused(),
+            Ok(Err(error)) => return Err(failed(error.to_string())),
+            Err(_) => return Err(failed(format!("it was not taken within {limit:?}"))),
+        }
+        Ok(())
+    }
+}
+
+/// Writes to the disk what there is to write. Runs until it is dropped.
+pub(super) async fn write<T: Send + 'static>(shared: Arc<Shared<T>>) {
+    const PAUSE: Duration = Duration::from_millis(500);
+    let Some(spill) = &shared.spill else { return };
+    loop {
+        match spill.work(async || sleep(PAUSE).await).await {
+            Some(last) => shared.synced(last),
+            None => spill.wake.notified().await,
         }
     }
 }

@@ -38,3 +38,7 @@ pub(crate) async fn resource(server: &Server, settings: Settings) -> Resource<Cl
 pub(crate) async fn no_connection(port: u16) {
     eventually("no connection of ours", PATIENCE, async || connections(port) == 0).await;
 }
+
+pub(crate) async fn execute(bars: &Resource<ClickHouse>, sql: &str) {
+    bars.run(|lease| async move { lease.query(sql).execute().await }).await.unwrap();
+}
