@@ -23,7 +23,18 @@ impl ClickHouse {
     /// host, an unknown key in the query, TLS in a build without the feature `tls`. The error names
     /// the key, never its value.
     pub fn new(target: &Target) -> qa_resource_core::Result<Self> {
-        let url = Url::parse(target)?;
+        Self::of(target, Url::parse(target)?)
+    }
+
+    /// A backend for each host of `target`, which may have several.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), but for the number of hosts.
+    pub fn each(target: &Target) -> qa_resource_core::Result<Vec<Self>> {
+        Url::parse_each(target)?.into_iter().map(|url| Self::of(target, url)).collect()
+    }
+
+    fn of(target: &Target, url: Url) -> qa_resource_core::Result<Self> {
         tls::check(target, url.tls)?;
         let tls = target.tls.clone();
         Ok(Self { address: format!("{}/{}", url.authority, url.database), url, tls })

@@ -1,6 +1,6 @@
 //! What the client's errors mean: for the caller, and for the data.
 
-use crate::codes::{CODES, TOO_MANY_PARTS};
+use crate::codes::{CODES, TOO_MANY_PARTS, code_name};
 use clickhouse::error::Error;
 use hyper_util::client::legacy::Error as HttpError;
 use qa_resource_core::{Class, ErrorKind};
@@ -13,6 +13,12 @@ pub fn error_code(error: &Error) -> Option<u32> {
         Error::BadResponse(text) => code(text),
         _ => None,
     }
+}
+
+/// The server's name for the error, such as `UNKNOWN_TABLE`.
+#[must_use]
+pub fn error_name(error: &Error) -> Option<&'static str> {
+    error_code(error).and_then(code_name)
 }
 
 /// `Code: 60. DB::Exception: …`, or `Code: 60` alone where the server's answer had no body.
@@ -123,6 +129,13 @@ mod tests {
         for (error, expected) in cases {
             assert_eq!(classify(&error), expected, "{error}");
         }
+    }
+
+    #[test]
+    fn an_error_of_the_server_has_its_name() {
+        assert_eq!(error_name(&exception(60, "x")), Some("UNKNOWN_TABLE"));
+        assert_eq!(error_name(&exception(65000, "x")), None);
+        assert_eq!(error_name(&Error::TimedOut), None);
     }
 
     #[test]

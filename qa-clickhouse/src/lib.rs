@@ -3,7 +3,8 @@
 //!
 //! A lease gives the official [`clickhouse::Client`], so every query and insert of it is there as
 //! it is. What it lacks is added: a connect that means something, pings, limits, errors that say
-//! what they mean for the data, and [`Batcher`].
+//! what they mean for the data; [`Batcher`] for what is inserted, and [`Queries`] for what is asked, of
+//! one server or of several ([`Endpoints`]).
 //!
 //! ```no_run
 //! use qa_clickhouse::{ClickHouse, clickhouse};
@@ -32,12 +33,21 @@
 //! | `compression` | of what is inserted and read: `lz4` (default) or `none` |
 //! | one of [`SETTINGS`] | sent with every query, such as `max_threads=4` |
 //!
+//! Nothing is set that the URL does not have: the server's own defaults fit its machine. What QUANTAXIS
+//! set has these reasons, and these names here:
+//!
+//! | there | here | default of the server, and why it is left |
+//! |---|---|---|
+//! | `max_threads` 4 | `max_threads=4` | its cores; 4 is for a server that many share |
+//! | `max_block_size` 65536 | `max_block_size=65536` | 65,409: the same |
+//! | `insert_block_size` 100,000,000 | `max_insert_block_size` | 1,048,449; a batcher sets it to its batch, so that one insert is one block |
+//!
 //! # How many queries at once
 //!
 //! 32 operations of `run` per resource, and as many idle connections are kept. Without a bound the
 //! hundreds that have waited for the end of an outage are asked all at once, and the server refuses many by
 //! its memory limit. The others wait in line; the setting `max_in_flight` gives another bound. A query on a
-//! lease that was acquired by hand is not counted.
+//! lease that was acquired by hand is not counted; those of a [`Queries`] have a bound of their own.
 //!
 //! # What is logged
 //!
@@ -48,8 +58,10 @@ mod backend;
 mod batcher;
 mod classify;
 mod codes;
+mod endpoints;
 mod http;
 pub mod metrics;
+mod query;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
@@ -62,7 +74,12 @@ pub use batcher::{
     BatchMemory, BatchOptions, BatchReport, Batcher, BatcherBuilder, InsertMode, PushAllError,
     PushError, SpillOptions,
 };
-pub use classify::error_code;
+pub use classify::{error_code, error_name};
 pub use clickhouse;
+pub use codes::code_name;
+pub use endpoints::{Ejection, Endpoints, Policy};
 pub use qa_resource_core::{self, Resource, Settings, Target};
+pub use query::{
+    Progress, ProgressStream, Queries, Query, QueryOptions, RawStream, RowStream, Session, Summary,
+};
 pub use url::SETTINGS;

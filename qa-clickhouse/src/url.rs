@@ -1,7 +1,7 @@
 //! From a URL to what the client is built from, with errors that never show a value.
 
 use clickhouse::Compression;
-use qa_resource_core::{Result, Secret, Target};
+use qa_resource_core::{Host, Result, Secret, Target};
 use std::time::Duration;
 
 /// The server's settings that a URL may hold; they are sent with every query and insert. Others can
@@ -53,13 +53,23 @@ pub(crate) struct Url {
 
 impl Url {
     pub(crate) fn parse(target: &Target) -> Result<Self> {
-        target.expect_scheme(&SCHEMES)?;
-        let endpoint = &target.endpoint;
-        let [host] = endpoint.hosts() else {
+        let [host] = target.endpoint.hosts() else {
+            target.expect_scheme(&SCHEMES)?;
             return Err(target.config_error(
-                "the URL has several hosts; give each server a resource of its own",
+                "the URL has several hosts; a resource is one server: use Endpoints::of_target",
             ));
         };
+        Self::of_host(target, host)
+    }
+
+    /// One for each host.
+    pub(crate) fn parse_each(target: &Target) -> Result<Vec<Self>> {
+        target.endpoint.hosts().iter().map(|host| Self::of_host(target, host)).collect()
+    }
+
+    fn of_host(target: &Target, host: &Host) -> Result<Self> {
+        target.expect_scheme(&SCHEMES)?;
+        let endpoint = &target.endpoint;
         let tls = matches!(endpoint.scheme(), "clickhouses" | "https");
         let path = endpoint.path();
         let mut url = Self {
@@ -142,6 +152,15 @@ mod tests {
             let text = format!("{error} {error:?}");
             assert!(text.contains(expected) && !text.contains("c4n4ry"), "{url}: {text}");
         }
+    }
+
+    #[test]
+    fn each_host_has_a_url_with_what_they_share() {
+        let target = Target::parse("bars", "clickhouse://me:pw@one,two:9/db?max_threads=4");
+        let urls = Url::parse_each(&target.unwrap()).unwrap();
+        let hosts: Vec<_> = urls.iter().map(|url| url.authority.as_str()).collect();
+        assert_eq!(hosts, ["one:8123", "two:9"]);
+        assert!(urls.iter().all(|url| url.database == "db" && url.settings.len() == 1));
     }
 
     #[test]

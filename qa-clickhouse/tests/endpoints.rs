@@ -1,0 +1,112 @@
+//! Several servers behind one name.
+
+mod common;
+
+use common::{PATIENCE, target};
+use qa_clickhouse::{Ejection, Endpoints, Policy, Queries, QueryOptions};
+use qa_resource_core::Settings;
+use qa_servers::cluster::ClickHousePair;
+use qa_servers::testing::{eventually, within};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Which of the two answered: they are told apart by their ports.
+const WHO: &str = "SELECT toUInt16(getServerPort('http_port'))";
+
+fn url(pair: &ClickHousePair) -> String {
+    let [one, two] = pair.nodes();
+    let host = format!("127.0.0.1:{}", one.port());
+    one.url().replace(&host, &format!("{host},127.0.0.1:{}", two.port()))
+}
+
+async fn endpoints(pair: &ClickHousePair, policy: Policy) -> Endpoints {
+    let target = target("pair", &url(pair));
+    let settings = Settings { acquire_timeout: Duration::from_millis(500), ..Settings::default() };
+    let endpoints = Endpoints::of_target(&target, &settings, policy, Ejection::default()).unwrap();
+    within("both to connect", PATIENCE, endpoints.connect()).await.unwrap();
+    endpoints
+}
+
+async fn answers(queries: &Queries, count: usize) -> BTreeMap<u16, usize> {
+    let mut answers = BTreeMap::new();
+    for _ in 0..count {
+        let who: u16 = queries.query(WHO).fetch_one().await.unwrap();
+        *answers.entry(who).or_default() += 1;
+    }
+    answers
+}
+
+#[tokio::test]
+async fn queries_go_round_and_where_one_is_gone_to_the_other_without_an_error() {
+    let pair = ClickHousePair::start().await.unwrap();
+    let [one, two] = pair.nodes();
+    let round = endpoints(&pair, Policy::RoundRobin).await;
+    let queries = Queries::new(&round, QueryOptions::default());
+    let both = answers(&queries, 20).await;
+    assert_eq!(both, BTreeMap::from([(one.port(), 10), (two.port(), 10)]));
+
+    one.kill().await.unwrap();
+    // What reads goes to the other where a connection is refused, or breaks.
+    let rest = within("the rest", PATIENCE, answers(&queries, 20)).await;
+    assert_eq!(rest, BTreeMap::from([(two.port(), 20)]));
+    one.start_again().await.unwrap();
+    eventually("both to answer again", PATIENCE, async || answers(&queries, 4).await.len() == 2)
+        .await;
+    assert!(round.ejected().is_empty());
+    let reports = round.close(PATIENCE).await;
+    assert!(reports.iter().all(qa_resource_core::CloseReport::is_clean), "{reports:?}");
+}
+
+#[tokio::test]
+async fn failover_stays_with_the_first_and_comes_back_to_it() {
+    let pair = ClickHousePair::start().await.unwrap();
+    let [one, two] = pair.nodes();
+    let endpoints = endpoints(&pair, Policy::Failover).await;
+    let queries = Queries::new(&endpoints, QueryOptions::default());
+    assert_eq!(answers(&queries, 5).await, BTreeMap::from([(one.port(), 5)]));
+    one.kill().await.unwrap();
+    assert_eq!(answers(&queries, 5).await, BTreeMap::from([(two.port(), 5)]));
+    one.start_again().await.unwrap();
+    eventually("the first again", PATIENCE, async || {
+        answers(&queries, 1).await.contains_key(&one.port())
+    })
+    .await;
+    endpoints.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_frozen_server_is_left_out_and_a_session_stays_where_it_began() {
+    let pair = ClickHousePair::start().await.unwrap();
+    let [one, _] = pair.nodes();
+    let endpoints = endpoints(&pair, Policy::LeastLoaded).await;
+    let short = QueryOptions { limit: Duration::from_millis(300), ..QueryOptions::default() };
+    let queries = Queries::new(&endpoints, short);
+    let sessions: Vec<_> = (0..2).map(|_| queries.session(Duration::from_secs(60))).collect();
+    for session in &sessions {
+        let create = "CREATE TEMPORARY TABLE mine (n UInt64) ENGINE = Memory";
+        session.query(create).limit(PATIENCE).execute().await.unwrap();
+        for _ in 0..4 {
+            let sql = "SELECT count() FROM mine";
+            assert_eq!(session.query(sql).limit(PATIENCE).fetch_one::<u64>().await.unwrap(), 0);
+        }
+    }
+    one.freeze().await.unwrap();
+    // It costs a few queries their limit, and then none.
+    let mut failed = 0;
+    for _ in 0..40 {
+        failed += usize::from(queries.query(WHO).fetch_one::<u16>().await.is_err());
+    }
+    assert!((1..=8).contains(&failed), "{failed} of 40 failed");
+    one.thaw().await.unwrap();
+    eventually("both to answer again", PATIENCE, async || {
+        let mut seen = BTreeMap::new();
+        for _ in 0..4 {
+            if let Ok(who) = queries.query(WHO).limit(PATIENCE).fetch_one::<u16>().await {
+                *seen.entry(who).or_insert(0) += 1;
+            }
+        }
+        seen.len() == 2
+    })
+    .await;
+    endpoints.close(PATIENCE).await;
+}
