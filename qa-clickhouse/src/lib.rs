@@ -49,11 +49,17 @@
 //! its memory limit. The others wait in line; the setting `max_in_flight` gives another bound. A query on a
 //! lease that was acquired by hand is not counted; those of a [`Queries`] have a bound of their own.
 //!
+//! # Features
+//!
+//! `tls` for `clickhouses://`; `arrow` for answers and inserts in columns, as Arrow record batches.
+//!
 //! # What is logged
 //!
 //! Nothing secret by this crate. The driver's own log at DEBUG quotes the server's errors, and that of
 //! a refused login names the user: keep it out, as with `RUST_LOG=debug,clickhouse::error=info`.
 
+#[cfg(feature = "arrow")]
+pub mod arrow;
 mod backend;
 mod batcher;
 mod classify;
@@ -62,6 +68,7 @@ mod endpoints;
 mod http;
 pub mod metrics;
 mod query;
+mod tables;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
@@ -82,4 +89,5 @@ pub use qa_resource_core::{self, Resource, Settings, Target};
 pub use query::{
     Progress, ProgressStream, Queries, Query, QueryOptions, RawStream, RowStream, Session, Summary,
 };
+pub use tables::{Partition, Table};
 pub use url::SETTINGS;

@@ -17,6 +17,11 @@ pub use rows::RowStream;
 pub use session::Session;
 pub use summary::Summary;
 
+#[cfg(feature = "arrow")]
+pub(crate) use builder::Attempts;
+#[cfg(feature = "arrow")]
+pub(crate) use running::Running;
+
 use crate::ClickHouse;
 use crate::endpoints::{Endpoints, Seat};
 use qa_resource_core::{Error, ErrorKind, Lease, Result};

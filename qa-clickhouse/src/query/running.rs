@@ -61,7 +61,7 @@ impl Running {
         &self.lease
     }
 
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
@@ -80,7 +80,7 @@ impl Running {
         }
     }
 
-    pub(super) fn failed(&mut self, error: DriverError) -> Error {
+    pub(crate) fn failed(&mut self, error: DriverError) -> Error {
         // What the server itself says of the query ends it. Anything else may leave it running.
         self.over |= crate::error_code(&error).is_some();
         self.lease.report(&error);

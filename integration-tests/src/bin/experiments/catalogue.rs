@@ -130,10 +130,13 @@ pub(crate) const ALL: &[Experiment] = &[
     Experiment {
         id: "E8",
         title: "nothing is applied twice",
-        against: &[Against::Redis],
+        against: &[Against::Clickhouse, Against::Redis],
         seconds: 200,
         needs: Needs::Core,
-        run: |run| Box::pin(keys::counter(run)),
+        run: |run| match run.against {
+            Against::Clickhouse => Box::pin(keys::inserts(run)),
+            _ => Box::pin(keys::counter(run)),
+        },
     },
     Experiment {
         id: "E9",

@@ -16,13 +16,13 @@ const KEY: &str = "counted";
 
 /// How long a fault that lasts goes on, and what is between two at the most.
 const LASTS: Duration = Duration::from_secs(1);
-const BETWEEN: Duration = Duration::from_secs(1);
+pub(super) const BETWEEN: Duration = Duration::from_secs(1);
 
 /// How many a second are counted.
 const RATE: u32 = 500;
 
 #[derive(Clone, Copy, Debug)]
-enum Fault {
+pub(super) enum Fault {
     Reset,
     CutMidway,
     /// Nothing comes through, for longer than an answer may take.
@@ -30,8 +30,6 @@ enum Fault {
     /// What is asked arrives, and no answer comes back.
     NoAnswers,
 }
-
-const FAULTS: [Fault; 4] = [Fault::Reset, Fault::CutMidway, Fault::Silence, Fault::NoAnswers];
 
 /// Counts one by one under faults, and compares the counter with what was said.
 pub(crate) async fn counter(run: Run) -> Vec<Figure> {
@@ -43,7 +41,7 @@ pub(crate) async fn counter(run: Run) -> Vec<Figure> {
     let striking = async {
         for number in 0..faults {
             until(Instant::now() + BETWEEN.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-            let fault = FAULTS[number % FAULTS.len()];
+            let fault = Fault::ALL[number % Fault::ALL.len()];
             run.progress(&format!("fault {} of {faults}: {fault:?}", number + 1));
             fault.strike(&proxied.proxy).await;
         }
@@ -70,7 +68,11 @@ pub(crate) async fn counter(run: Run) -> Vec<Figure> {
 }
 
 impl Fault {
-    async fn strike(self, proxy: &FaultProxy) {
+    /// In the order in which they come.
+    pub(super) const ALL: [Self; 4] =
+        [Self::Reset, Self::CutMidway, Self::Silence, Self::NoAnswers];
+
+    pub(super) async fn strike(self, proxy: &FaultProxy) {
         match self {
             Self::Reset => return proxy.reset(),
             Self::CutMidway => {
