@@ -1,7 +1,8 @@
 //! Answers and inserts in columns, as Arrow record batches.
 //!
-//! What the server makes of its types: numbers up to 64 bits, `Decimal`, `Date`, `DateTime`, `DateTime64`
-//! with its zone, `String` and `Array` are Arrow's own; `LowCardinality` is what it is of, `Nullable` a
+//! What the server makes of its types: numbers up to 64 bits, `Decimal`, `DateTime64`
+//! with its zone, `String` and `Array` are Arrow's own; `Date` and `DateTime` may be bare numbers, by the
+//! server's version and settings; `LowCardinality` is what it is of, `Nullable` a
 //! column that may be null, `Enum8` and `Enum16` their numbers, `IPv4` a `UInt32`; `UUID`, `IPv6` and the
 //! integers of 128 and 256 bits are binary of a fixed size. A `String` that is not UTF-8 is an error;
 //! with the setting `output_format_arrow_string_as_string` at 0 strings are binary. A type that Arrow
