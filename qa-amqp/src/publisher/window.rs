@@ -77,9 +77,8 @@ impl Window {
     pub(super) async fn shut(&self, hurry: impl FnOnce()) {
         let _waiting = self.wait(hurry);
         // An error means that somebody else was here before.
-        if let Ok(all) = self.messages.acquire_many(self.all_messages).await {
-            all.forget();
-        }
+        let _all = self.messages.acquire_many(self.all_messages).await;
+        // Before they are given back, so that nobody takes one of them.
         self.messages.close();
         self.bytes.close();
     }
@@ -124,6 +123,20 @@ mod tests {
             Window::new(0, 0).enter(0, || {}).now_or_never().is_some(),
             "nothing at all counts as 1"
         );
+    }
+
+    #[tokio::test]
+    async fn one_that_is_shut_waits_for_those_inside_and_then_has_nobody_in_it() {
+        let window = Window::new(2, 10);
+        let inside = window.enter(1, || {}).await.unwrap();
+        let mut shut = Box::pin(window.shut(|| {}));
+        assert!((&mut shut).now_or_never().is_none());
+        assert_eq!(window.enter(1, || {}).now_or_never().map(|place| place.is_ok()), None);
+        drop(inside);
+        assert!(shut.now_or_never().is_some());
+        assert_eq!(window.taken(), 0);
+        assert!(window.try_enter(1).is_none() && window.enter(1, || {}).await.is_err());
+        window.shut(|| {}).await;
     }
 
     #[tokio::test]
