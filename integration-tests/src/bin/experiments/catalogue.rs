@@ -44,6 +44,8 @@ impl Needs {
     pub(crate) fn with(self, against: Against) -> Needs {
         match (self, against) {
             (Needs::Starts, Against::Mongodb | Against::Redis) => Needs::Little,
+            // What waited for the end of an outage takes all that the machine has for a second.
+            (Needs::Starts, Against::Clickhouse) => Needs::Machine,
             (Needs::Starts, _) => Needs::Core,
             (needs, _) => needs,
         }
