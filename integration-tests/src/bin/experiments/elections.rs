@@ -212,7 +212,8 @@ fn acknowledged_at(end: &End) -> Option<Instant> {
 fn spread(change: Change, changed: &[Changed], times: &[Instant]) -> [Figure; 3] {
     let (mut without, mut election, mut after) = (Vec::new(), Vec::new(), Vec::new());
     for one in changed.iter().filter(|one| one.change == change) {
-        let (last, first) = longest_silence(times, one.struck, one.elected + BETWEEN);
+        // One that begins later is of the next change.
+        let (last, first) = longest_silence(times, one.struck, one.elected);
         without.push(first.saturating_duration_since(last));
         election.push(one.elected - one.struck);
         after.push(first.saturating_duration_since(one.elected));
@@ -232,7 +233,8 @@ fn spread(change: Change, changed: &[Changed], times: &[Instant]) -> [Figure; 3]
     ]
 }
 
-/// The two neighbours that are farthest from each other, of which the later one is in that time.
+/// The two neighbours that are farthest from each other, of which the later one comes after that time
+/// has begun and the earlier one before it is over.
 fn longest_silence(times: &[Instant], from: Instant, to: Instant) -> (Instant, Instant) {
     let pairs = times.windows(2).map(|pair| (pair[0], pair[1]));
     let of_then = pairs.filter(|(last, first)| *first >= from && *last <= to);
