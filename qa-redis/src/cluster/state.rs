@@ -157,8 +157,8 @@ impl Shared {
         whole && self.view.load().masters.iter().all(|master| master.is_well())
     }
 
-    /// Asks for the map for as long as the client lives, and gives the cluster up when no master has
-    /// been connected for a while.
+    /// Asks for the map for as long as the client lives, and gives the cluster up when after a look no
+    /// master is connected.
     pub(super) async fn keep(self: Arc<Self>) {
         let stop = self.stop.clone();
         stop.run_until_cancelled(async {
