@@ -2,6 +2,7 @@
 
 use crate::passing::until;
 use crate::run::Run;
+use crate::steady::Steady;
 use integration_tests::experiment::Figure;
 use integration_tests::{MongoDb, Rig, within};
 use qa_pool::core::Outcome;
@@ -13,18 +14,13 @@ use qa_servers::Server;
 use qa_servers::cluster::MongoReplicaSet;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::Instant;
 
 /// Until something is there that is promised within seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two changes of the primary, with all members in their places.
 const BETWEEN: Duration = Duration::from_secs(2);
-
-/// Writes at each tick.
-const AT_ONCE: usize = 2;
-const TICK: Duration = Duration::from_millis(10);
 
 /// How a write ended.
 #[derive(Clone, Copy, Debug)]
@@ -107,36 +103,18 @@ fn ledger(lease: &Lease<mongo::MongoDb>) -> Collection<Document> {
     mongo::MongoDb::database(lease).collection("ledger")
 }
 
-/// Inserts each number once, at a steady rate, for as long as there are changes, but so many at least.
+/// Inserts each number once, for as long as there are changes.
 async fn write(
     group: &Group<mongo::MongoDb>,
     least: usize,
     over: tokio::sync::watch::Receiver<bool>,
 ) -> Vec<End> {
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut running, mut ends) = (JoinSet::new(), Vec::new());
-    while ends.len() < least || !*over.borrow() {
-        ticks.tick().await;
-        for _ in 0..AT_ONCE {
-            let (group, number) = (group.clone(), ends.len());
-            ends.push(End::Hangs);
-            running.spawn(async move { (number, once(&group, number).await) });
-        }
-        while let Some(ended) = running.try_join_next() {
-            let (number, end) = ended.unwrap();
-            ends[number] = end;
-        }
-    }
-    let rest = async {
-        while let Some(ended) = running.join_next().await {
-            let (number, end) = ended.unwrap();
-            ends[number] = end;
-        }
+    let steady = Steady { at_once: 2, least, patience: PATIENCE };
+    let begin = |number| {
+        let group = group.clone();
+        async move { once(&group, number).await }
     };
-    // What has not ended by then hangs.
-    let _ = timeout(PATIENCE, rest).await;
-    ends
+    steady.run(over, End::Hangs, begin).await
 }
 
 async fn once(group: &Group<mongo::MongoDb>, number: usize) -> End {

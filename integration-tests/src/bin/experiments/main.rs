@@ -41,6 +41,7 @@ mod schedule;
 mod shaky;
 mod silent_door;
 mod soak;
+mod steady;
 mod stopped;
 mod storm;
 mod table;

@@ -4,6 +4,7 @@ use super::fault::Fault;
 use super::{Broker, PATIENCE};
 use crate::passing::until;
 use crate::run::Run;
+use crate::steady::Steady;
 use integration_tests::experiment::Figure;
 use integration_tests::{RabbitMq, Rig, eventually};
 use qa_pool::amqp::lapin::BasicProperties;
@@ -14,8 +15,7 @@ use qa_pool::amqp::{
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::Instant;
 
 const QUEUE: &str = "ledger";
 
@@ -61,37 +61,18 @@ pub(crate) async fn no_loss(run: Run) -> Vec<Figure> {
     figures
 }
 
-/// Publishes each message once: at a steady rate for as long as there are faults, but so many at
-/// least.
+/// Publishes each message once.
 async fn publish(
     publisher: &Publisher,
     least: usize,
     over: tokio::sync::watch::Receiver<bool>,
 ) -> Vec<End> {
-    let mut ticks = interval(Duration::from_millis(10));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut running, mut ends) = (JoinSet::new(), Vec::new());
-    while ends.len() < least || !*over.borrow() {
-        ticks.tick().await;
-        for _ in 0..4 {
-            let (publisher, number) = (publisher.clone(), ends.len());
-            ends.push(End::Hangs);
-            running.spawn(async move { (number, once(&publisher, number).await) });
-        }
-        while let Some(ended) = running.try_join_next() {
-            let (number, end) = ended.unwrap();
-            ends[number] = end;
-        }
-    }
-    let rest = async {
-        while let Some(ended) = running.join_next().await {
-            let (number, end) = ended.unwrap();
-            ends[number] = end;
-        }
+    let steady = Steady { at_once: 4, least, patience: PATIENCE };
+    let begin = |number| {
+        let publisher = publisher.clone();
+        async move { once(&publisher, number).await }
     };
-    // What has not ended by then hangs.
-    let _ = timeout(PATIENCE, rest).await;
-    ends
+    steady.run(over, End::Hangs, begin).await
 }
 
 async fn once(publisher: &Publisher, number: usize) -> End {
