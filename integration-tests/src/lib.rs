@@ -22,6 +22,6 @@ pub use qa_servers::testing::{Refused, Silent, connections, eventually, within};
 pub use rig::Rig;
 pub use subject::{
     ClickHouse, Lent, MongoDb, RabbitMq, Reach, Redis, RedisInCluster, RedisUnderSentinel, Subject,
-    Tls,
+    Tls, Twice,
 };
 pub use wait::{holds_for, reaches};

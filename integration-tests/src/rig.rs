@@ -1,7 +1,7 @@
 //! A pool with one resource of a subject in it, as a user would make it.
 
 use crate::{Reach, Subject};
-use qa_pool::core::Target;
+use qa_pool::core::{Target, Watch};
 use qa_pool::{Config, Error, Group, ResourceConfig, ResourcePool, Result, Settings, Status};
 use qa_servers::Server;
 use std::time::Duration;
@@ -83,13 +83,30 @@ impl<S: Subject> Rig<S> {
         error.failures.remove(0)
     }
 
-    /// How the resource stands.
+    /// How the resource stands; of several the first, with what they have given and done taken together.
     ///
     /// # Panics
     /// Never: there is one.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.pool.status().remove(0)
+        let mut all = self.pool.status();
+        let mut first = all.remove(0);
+        for other in all {
+            first.leases += other.leases;
+            first.stats.operations += other.stats.operations;
+            first.stats.errors += other.stats.errors;
+            first.stats.retries += other.stats.retries;
+        }
+        first
+    }
+
+    /// Follows the state changes of the resource; of several those of the first.
+    ///
+    /// # Panics
+    /// Never: there is one.
+    #[must_use]
+    pub fn watch(&self) -> Watch<S::Backend> {
+        self.group.members().remove(0).watch()
     }
 
     /// Has the server answer a question that only `number` has this answer to.

@@ -20,14 +20,21 @@ pub async fn holds_for(what: &str, time: Duration, mut condition: impl AsyncFnMu
     }
 }
 
-/// Waits until a group is in `state`, and says how long that took.
+/// Waits until a group is in `state`, with every member where that is ready, and says how long that took.
 ///
 /// # Panics
 /// Where it is not within `limit`; says how the group stands.
 pub async fn reaches<B: Backend>(group: &Group<B>, state: State, limit: Duration) -> Duration {
     let began = Instant::now();
     let mut watch = group.watch();
-    let reached = timeout(limit, watch.wait_for(state)).await;
+    let reached = timeout(limit, async {
+        let reached = watch.wait_for(state).await;
+        for member in group.members().iter().filter(|_| state == State::Ready) {
+            member.watch().wait_for(state).await;
+        }
+        reached
+    })
+    .await;
     assert_eq!(reached, Ok(true), "not {state} within {limit:?}: {:#?}", group.status());
     began.elapsed()
 }

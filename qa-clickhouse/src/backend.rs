@@ -5,8 +5,12 @@ use crate::url::{DEFAULT_DATABASE, Url};
 use crate::{classify, tls};
 use clickhouse::Client;
 use clickhouse::error::{Error, Result};
-use qa_resource_core::{Backend, Class, Target, TlsSettings, async_trait};
+use qa_resource_core::{
+    Backend, Class, Group, GroupSettings, Member, Resource, Settings, Target, TlsSettings,
+    async_trait,
+};
 use std::fmt;
+use std::sync::Arc;
 
 /// One ClickHouse server, spoken to over HTTP.
 pub struct ClickHouse {
@@ -26,12 +30,40 @@ impl ClickHouse {
         Self::of(target, Url::parse(target)?)
     }
 
-    /// A backend for each host of `target`, which may have several.
+    /// A group with a member for each host of `target`: servers that hold the same data, such as replicas
+    /// or the nodes over which a `Distributed` table lies. The members are called after target and host,
+    /// as `bars@one:8123`. Where there is one host only, it is a group of one.
+    ///
+    /// ```no_run
+    /// use qa_clickhouse::{ClickHouse, GroupSettings, Queries, QueryOptions, Settings, Target};
+    ///
+    /// # async fn example() -> qa_resource_core::Result<()> {
+    /// let target = Target::parse("bars", "clickhouse://me:secret@one,two:8124/quantaxis")?;
+    /// let bars = ClickHouse::group(&target, &Settings::default(), GroupSettings::default())?;
+    /// bars.connect().await?;
+    /// let queries = Queries::new(&bars, QueryOptions::default());
+    /// let count: u64 = queries.query("SELECT count() FROM bars").fetch_one().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As [`new`](Self::new), but for the number of hosts.
-    pub fn each(target: &Target) -> qa_resource_core::Result<Vec<Self>> {
-        Url::parse_each(target)?.into_iter().map(|url| Self::of(target, url)).collect()
+    /// As [`new`](Self::new), but for the number of hosts; `Config` also where a host is there twice.
+    pub fn group(
+        target: &Target,
+        settings: &Settings,
+        group: GroupSettings,
+    ) -> qa_resource_core::Result<Group<Self>> {
+        let resource = |name: &str, backend| Resource::new(name, backend, settings.clone());
+        if target.endpoint.hosts().len() == 1 {
+            return Ok(Group::from(resource(&target.name, Self::new(target)?)));
+        }
+        let members = Url::parse_each(target)?.into_iter().map(|url| {
+            let name = format!("{}@{}", target.name, url.authority);
+            Ok(Member::new(resource(&name, Self::of(target, url)?)))
+        });
+        let members = members.collect::<qa_resource_core::Result<Vec<_>>>()?;
+        Group::of(Arc::clone(&target.name), members, group)
     }
 
     fn of(target: &Target, url: Url) -> qa_resource_core::Result<Self> {

@@ -4,7 +4,7 @@
 //! A lease gives the official [`clickhouse::Client`], so every query and insert of it is there as
 //! it is. What it lacks is added: a connect that means something, pings, limits, errors that say
 //! what they mean for the data; [`Batcher`] for what is inserted, and [`Queries`] for what is asked, of
-//! one server or of several ([`Endpoints`]).
+//! one server or of several ([`ClickHouse::group`]).
 //!
 //! ```no_run
 //! use qa_clickhouse::{ClickHouse, clickhouse};
@@ -64,7 +64,6 @@ mod backend;
 mod batcher;
 mod classify;
 mod codes;
-mod endpoints;
 mod http;
 pub mod metrics;
 mod query;
@@ -84,8 +83,9 @@ pub use batcher::{
 pub use classify::{error_code, error_name};
 pub use clickhouse;
 pub use codes::code_name;
-pub use endpoints::{Ejection, Endpoints, Policy};
-pub use qa_resource_core::{self, Resource, Settings, Target};
+pub use qa_resource_core::{
+    self, Ejection, Group, GroupSettings, Member, Policy, Resource, Settings, Target,
+};
 pub use query::{
     Progress, ProgressStream, Queries, Query, QueryOptions, RawStream, RowStream, Session, Summary,
 };

@@ -56,7 +56,7 @@ impl Url {
         let [host] = target.endpoint.hosts() else {
             target.expect_scheme(&SCHEMES)?;
             return Err(target.config_error(
-                "the URL has several hosts; a resource is one server: use Endpoints::of_target",
+                "the URL has several hosts; a resource is one server: use ClickHouse::group",
             ));
         };
         Self::of_host(target, host)

@@ -34,8 +34,9 @@ pub use global::{AlreadyInstalled, global, global_or_init, install};
 pub use pool::{ConnectError, ResourcePool};
 pub use qa_resource_core as core;
 pub use qa_resource_core::{
-    Backend, CloseReport, Error, ErrorKind, Group, Health, Lease, Outcome, Reading, Resource,
-    Result, Settings, ShutdownReport, State, Status,
+    Backend, CloseReport, Ejection, Error, ErrorKind, Group, GroupEvent, GroupEvents,
+    GroupSettings, Health, Lease, Member, MemberStatus, Outcome, Policy, Reading, Resource, Result,
+    Settings, ShutdownReport, State, Status, SwitchReason,
 };
 pub use run::{run, run_within};
 

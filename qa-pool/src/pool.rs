@@ -61,7 +61,7 @@ impl ResourcePool {
     pub fn from_config(config: &Config) -> Result<Self> {
         let pool = Self::new();
         for resource in &config.resources {
-            let group = backends::make(&resource.target, resource.settings.clone())?;
+            let group = backends::make(&resource.target, &resource.settings)?;
             pool.insert(group, resource.required)?;
         }
         Ok(pool)

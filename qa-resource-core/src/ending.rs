@@ -1,6 +1,6 @@
 //! The end of a resource: its attachments, its leases, its goodbye, each within the deadline.
 
-use crate::attachment::Stage;
+use crate::attachment::{Attachments, Stage};
 use crate::deadline::Deadline;
 use crate::shared::Shared;
 use crate::snapshot::Change;
@@ -10,14 +10,24 @@ use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Drains the attachments of one stage, until the deadline less `early`; notes what was left.
+/// Drains a resource's attachments of one stage, until the deadline less `early`; notes what was left.
 pub(crate) async fn drain<B: Backend>(
     shared: &Shared<B>,
     stage: Stage,
     deadline: &Deadline,
     early: Duration,
 ) {
-    let drains = shared.attachments.take(stage).into_iter().map(|attachment| async move {
+    shared.force(drained(&shared.attachments, stage, deadline, early).await);
+}
+
+/// Drains attachments of one stage, until the deadline less `early`; gives what was left.
+pub(crate) async fn drained(
+    attachments: &Attachments,
+    stage: Stage,
+    deadline: &Deadline,
+    early: Duration,
+) -> Vec<Forced> {
+    let drains = attachments.take(stage).into_iter().map(|attachment| async move {
         let name = attachment.name().to_owned();
         let why = match deadline.bound(early, attachment.drain()).await {
             Some(Ok(())) => return None,
@@ -26,7 +36,7 @@ pub(crate) async fn drain<B: Backend>(
         };
         Some(Forced::Attachment { name, why })
     });
-    shared.force(join_all(drains).await.into_iter().flatten());
+    join_all(drains).await.into_iter().flatten().collect()
 }
 
 /// From draining to closed: waits for the leases, says goodbye, reports.

@@ -1,9 +1,10 @@
 //! The right to use a live client.
 
 use crate::gate::Ticket;
+use crate::group::{Seat, Verdict};
 use crate::shared::Shared;
 use crate::snapshot::{Live, Phase};
-use crate::{Backend, State};
+use crate::{Backend, ErrorKind, State};
 use crossbeam_utils::CachePadded;
 use std::ops::Deref;
 use std::panic::Location;
@@ -22,6 +23,8 @@ pub struct Lease<B: Backend> {
     live: Arc<CachePadded<Live<B>>>,
     ticket: Ticket,
     site: &'static Location<'static>,
+    /// Where a group of several gave it.
+    seat: Option<Seat>,
 }
 
 impl<B: Backend> Lease<B> {
@@ -43,7 +46,25 @@ impl<B: Backend> Lease<B> {
             return Err(snapshot.state());
         };
         shared.gate.count(ticket);
-        Ok(Self { live: Arc::clone(live), ticket, site })
+        Ok(Self { live: Arc::clone(live), ticket, site, seat: None })
+    }
+
+    /// The same lease, as one that a group of several gave.
+    pub(crate) fn seated(mut self, seat: Seat) -> Self {
+        self.seat = Some(seat);
+        self
+    }
+
+    /// The name of the resource whose it is: in a group of several, that of the member.
+    #[must_use]
+    pub fn resource(&self) -> &Arc<str> {
+        &self.live.shared.name
+    }
+
+    /// The server's `host:port/namespace`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.live.shared.backend.address()
     }
 
     /// The connection's number: 1 for the first, and one more with each reconnect.
@@ -87,12 +108,33 @@ impl<B: Backend> Lease<B> {
 
     /// Tells the supervisor of an operation that failed with this lease, as
     /// [`Resource::run`](crate::Resource::run) does by itself: where the error speaks of the
-    /// connection, the connection is checked at once.
+    /// connection, the connection is checked at once. A group of several leaves a member out that is
+    /// told of too often.
     pub fn report(&self, error: &B::Error) {
+        self.failed(B::classify(error).kind);
+    }
+
+    /// Tells that an operation with this lease had no answer in time; see [`report`](Self::report).
+    pub fn report_timeout(&self) {
+        self.failed(ErrorKind::Timeout);
+    }
+
+    /// Tells that an operation with this lease succeeded: what a group of several knows of its member's
+    /// failures is forgotten.
+    pub fn report_success(&self) {
+        if let Some(seat) = &self.seat {
+            seat.judge(Verdict::Good);
+        }
+    }
+
+    fn failed(&self, kind: ErrorKind) {
         let shared = &self.live.shared;
         shared.counters.errors.fetch_add(1, Ordering::Relaxed);
-        if B::classify(error).kind.is_transient() {
+        if kind.is_transient() {
             shared.check.notify_one();
+        }
+        if let (Some(seat), Some(verdict)) = (&self.seat, Verdict::of(Some(kind))) {
+            seat.judge(verdict);
         }
     }
 }
@@ -113,7 +155,7 @@ impl<B: Backend> Drop for Lease<B> {
 
 impl<B: Backend> std::fmt::Debug for Lease<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { live, ticket: _, site } = self;
+        let Self { live, site, .. } = self;
         f.debug_struct("Lease")
             .field("resource", &live.shared.name)
             .field("generation", &live.generation)

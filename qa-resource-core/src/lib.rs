@@ -101,7 +101,10 @@ pub use credentials::{Credentials, Login};
 pub use dial::DIAL_LIMIT;
 pub use endpoint::{Endpoint, EndpointError, Host};
 pub use error::{Class, Error, ErrorKind, Outcome, Result};
-pub use group::Group;
+pub use group::{
+    Ejection, Group, GroupEvent, GroupEvents, GroupSettings, MOST_MEMBERS, Member, MemberStatus,
+    Policy, SwitchReason,
+};
 pub use health::{Health, Reading};
 pub use lease::Lease;
 pub use managed::Managed;

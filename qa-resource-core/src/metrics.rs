@@ -5,7 +5,7 @@
 //! short lists. Handles are looked up when they are used, so that a recorder installed late still
 //! sees everything.
 
-use crate::{ErrorKind, Health, State};
+use crate::{ErrorKind, GroupEvent, Health, State};
 use metrics::{
     Label, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram,
     gauge, histogram,
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What is measured: name, kind, unit and meaning. The table that users see.
-pub const TABLE: [(&str, Kind, Unit, &str); 20] = [
+pub const TABLE: [(&str, Kind, Unit, &str); 25] = [
     (
         "qa.resource.state",
         Kind::Gauge,
@@ -60,6 +60,31 @@ pub const TABLE: [(&str, Kind, Unit, &str); 20] = [
     ),
     ("qa.resource.close.forced", Kind::Counter, Unit::Count, "things that a close had to force"),
     ("qa.resource.dropped", Kind::Counter, Unit::Count, "resources dropped without being closed"),
+    (
+        "qa.group.members",
+        Kind::Gauge,
+        Unit::Count,
+        "members of a group of several (label state: ready, other)",
+    ),
+    (
+        "qa.group.switches",
+        Kind::Counter,
+        Unit::Count,
+        "times that another member became the active one (label reason: failover, failback, forced)",
+    ),
+    ("qa.group.down", Kind::Counter, Unit::Count, "times that a group had no member connected"),
+    (
+        "qa.group.outage.duration",
+        Kind::Histogram,
+        Unit::Seconds,
+        "how long a group had no member connected",
+    ),
+    (
+        "qa.group.ejections",
+        Kind::Counter,
+        Unit::Count,
+        "times that a member was left out because operations on it failed (label member)",
+    ),
     (
         "db.client.connection.count",
         Kind::Gauge,
@@ -225,5 +250,53 @@ impl Meter {
 
     pub(crate) fn dropped(&self) {
         counter!("qa.resource.dropped", self.labels([])).increment(1);
+    }
+}
+
+/// Emits the metrics of a group of several.
+pub(crate) struct GroupMeter {
+    name: Arc<str>,
+    system: &'static str,
+}
+
+impl GroupMeter {
+    pub(crate) fn new(name: Arc<str>, system: &'static str) -> Self {
+        Self { name, system }
+    }
+
+    fn labels(&self, more: Option<(&'static str, SharedString)>) -> Vec<Label> {
+        let system = if is_messaging(self.system) { "messaging.system" } else { "db.system.name" };
+        let name = SharedString::from_shared(Arc::clone(&self.name));
+        let mut labels = vec![Label::new("qa.group.name", name), Label::new(system, self.system)];
+        labels.extend(more.map(|(key, value)| Label::new(key, value)));
+        labels
+    }
+
+    pub(crate) fn event(&self, event: &GroupEvent) {
+        match event {
+            GroupEvent::Switched { reason, .. } => {
+                let reason = ("reason", reason.as_str().into());
+                counter!("qa.group.switches", self.labels(Some(reason))).increment(1);
+            }
+            GroupEvent::AllDown => counter!("qa.group.down", self.labels(None)).increment(1),
+            GroupEvent::Back { after, .. } => {
+                histogram!("qa.group.outage.duration", self.labels(None)).record(*after);
+            }
+            GroupEvent::Ejected { member, .. } => {
+                let member = ("member", SharedString::from_shared(Arc::clone(member)));
+                counter!("qa.group.ejections", self.labels(Some(member))).increment(1);
+            }
+            GroupEvent::Readmitted { .. }
+            | GroupEvent::Added { .. }
+            | GroupEvent::Removed { .. } => {}
+        }
+    }
+
+    pub(crate) fn members(&self, members: usize, ready: usize) {
+        for (state, count) in [("ready", ready), ("other", members.saturating_sub(ready))] {
+            let labels = self.labels(Some(("state", state.into())));
+            gauge!("qa.group.members", labels)
+                .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+        }
     }
 }

@@ -24,6 +24,13 @@ pub enum Forced {
     Abandoned,
     /// The close itself was still under way when its limit ran out.
     Unfinished,
+    /// What a member of a group of several had forced.
+    Member {
+        /// The name of its resource.
+        name: Arc<str>,
+        /// What it was.
+        forced: Box<Self>,
+    },
 }
 
 impl fmt::Display for Forced {
@@ -35,6 +42,7 @@ impl fmt::Display for Forced {
             Self::Goodbye(error) => write!(f, "goodbye was not heard: {}", error.message()),
             Self::Abandoned => f.write_str("its supervisor had ended before"),
             Self::Unfinished => f.write_str("the close was still under way"),
+            Self::Member { name, forced } => write!(f, "{name}: {forced}"),
         }
     }
 }

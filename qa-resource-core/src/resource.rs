@@ -76,12 +76,13 @@ impl<B: Backend> Resource<B> {
     /// Nothing is lost where this is dropped.
     #[track_caller]
     pub fn acquire(&self) -> impl Future<Output = Result<Lease<B>>> + Send + '_ {
-        let site = Location::caller();
-        async move {
-            match Lease::take(self.shared(), site) {
-                Ok(lease) => Ok(lease),
-                Err(_) => self.wait_for_lease(site, self.shared().settings.acquire_timeout).await,
-            }
+        self.acquire_at(Location::caller())
+    }
+
+    pub(crate) async fn acquire_at(&self, site: &'static Location<'static>) -> Result<Lease<B>> {
+        match Lease::take(self.shared(), site) {
+            Ok(lease) => Ok(lease),
+            Err(_) => self.wait_for_lease(site, self.shared().settings.acquire_timeout).await,
         }
     }
 
@@ -226,7 +227,7 @@ impl<B: Backend> Resource<B> {
     }
 
     /// Asks for the connection, and starts the supervisor where this is the first time.
-    fn start(&self) -> Result<()> {
+    pub(crate) fn start(&self) -> Result<()> {
         let shared = self.shared();
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
             Error::config(
@@ -252,7 +253,7 @@ impl<B: Backend> Resource<B> {
         self.shared().error(ErrorKind::Timeout, message)
     }
 
-    fn why_not_ready(&self) -> String {
+    pub(crate) fn why_not_ready(&self) -> String {
         let Status { state, in_state, attempts, leases, last_error, .. } = self.status();
         let server = self.shared().server();
         let cause = last_error.as_ref().map_or("none", Error::message);

@@ -1,16 +1,22 @@
 //! Running an operation on a lease: bounded, counted, and tried again where that is safe.
 
-use crate::{Backend, Error, ErrorKind, Lease, Outcome, Resource, Result};
+use crate::admission::Place;
+use crate::group::Excluded;
+use crate::{Backend, Error, ErrorKind, Lease, Outcome, Resource, Result, Settings};
 use crate::{Backoff, shared::Shared, spans};
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument;
 
+/// Where a lease is acquired.
+pub(crate) type Site = &'static Location<'static>;
+
 /// Which failed operations are tried again.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Again {
+pub(crate) enum Again {
     /// Those that certainly had no effect.
     IfNotApplied,
     /// Those that may have had one, too: doing it twice does no harm.
@@ -63,38 +69,100 @@ impl<B: Backend> Resource<B> {
     }
 }
 
-async fn attempts<B, T, F, Fut>(
-    resource: &Resource<B>,
+/// Where an attempt's lease comes from: a resource, or a group of several.
+pub(crate) trait Source<B: Backend>: Sync {
+    /// The one that gave it.
+    type Member: Send + Sync;
+
+    fn settings(&self) -> &Settings;
+
+    /// A lease for one attempt, of none of `tried` where there is another.
+    fn admit(
+        &self,
+        tried: Excluded,
+        site: Site,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Admitted<B, Self::Member>>> + Send;
+
+    fn shared<'a>(&'a self, member: &'a Self::Member) -> &'a Arc<Shared<B>>;
+
+    /// Tells how the attempt ended; where it failed, gives whether somebody else could be asked.
+    fn judge(&self, tried: &mut Excluded, member: &Self::Member, end: End) -> bool;
+}
+
+/// What an attempt begins with.
+pub(crate) struct Admitted<B: Backend, M> {
+    pub(crate) lease: Lease<B>,
+    pub(crate) place: Option<Place>,
+    pub(crate) member: M,
+    /// Whether it finds out if its member is well again.
+    pub(crate) probe: bool,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy)]
+pub(crate) struct End {
+    pub(crate) error: Option<ErrorKind>,
+    pub(crate) probe: bool,
+}
+
+impl<B: Backend> Source<B> for Resource<B> {
+    type Member = ();
+
+    fn settings(&self) -> &Settings {
+        Self::settings(self)
+    }
+
+    async fn admit(&self, _: Excluded, site: Site, deadline: Instant) -> Result<Admitted<B, ()>> {
+        let (lease, place) = Self::admit(self, site, deadline).await?;
+        Ok(Admitted { lease, place, member: (), probe: false })
+    }
+
+    fn shared<'a>(&'a self, (): &'a ()) -> &'a Arc<Shared<B>> {
+        Self::shared(self)
+    }
+
+    fn judge(&self, _: &mut Excluded, (): &(), _: End) -> bool {
+        false
+    }
+}
+
+pub(crate) async fn attempts<B, S, T, F, Fut>(
+    source: &S,
     mut op: F,
     again: Again,
-    site: &'static Location<'static>,
+    site: Site,
 ) -> Result<T>
 where
     B: Backend,
+    S: Source<B>,
     F: FnMut(Lease<B>) -> Fut,
     Fut: Future<Output = Result<T, B::Error>>,
 {
-    let shared = resource.shared();
-    let settings = &shared.settings;
+    let settings = source.settings();
     let deadline = Instant::now() + settings.operation_timeout;
     let backoff = Backoff::new(settings.backoff_floor, settings.backoff_cap);
-    let (mut delay, mut attempt) = (None, 0);
+    let (mut delay, mut attempt, mut tried) = (None, 0, Excluded::default());
     loop {
         attempt += 1;
-        let (lease, place) = resource.admit(site, deadline).await.map_err(Error::spent)?;
-        let error =
-            match once(shared, op(lease).instrument(spans::operation(shared, attempt)), deadline)
-                .await
-            {
-                Ok(done) => {
-                    shared.budget.deposit();
-                    return Ok(done);
-                }
-                Err(error) => error,
-            };
+        let admitted = source.admit(tried, site, deadline).await.map_err(Error::spent)?;
+        let Admitted { lease, place, member, probe } = admitted;
+        let shared = source.shared(&member);
+        let work = op(lease).instrument(spans::operation(shared, attempt));
+        let result = once(shared, work, deadline).await;
         drop(place);
-        let next = backoff.next(delay, fastrand::f64());
-        delay = Some(next);
+        let end = End { error: result.as_ref().err().map(Error::kind), probe };
+        let other = source.judge(&mut tried, &member, end);
+        let error = match result {
+            Ok(done) => {
+                shared.budget.deposit();
+                return Ok(done);
+            }
+            Err(error) => error,
+        };
+        // Another member needs no pause.
+        let next = if other { Duration::ZERO } else { backoff.next(delay, fastrand::f64()) };
+        delay = if other { delay } else { Some(next) };
         let worth_it = error.kind().is_transient()
             && (again == Again::IfTransient || error.outcome() == Outcome::NotApplied);
         let in_time = Instant::now() + next < deadline && attempt < settings.retry_attempts;

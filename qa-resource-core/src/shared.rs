@@ -4,6 +4,7 @@ use crate::admission::Places;
 use crate::attachment::Attachments;
 use crate::deadline::Deadline;
 use crate::gate::Gate;
+use crate::group::Board;
 use crate::metrics::Meter;
 use crate::probation::Probation;
 use crate::snapshot::{Change, Ended, Live, Phase, Snapshot};
@@ -15,14 +16,14 @@ use crate::{
 use arc_swap::ArcSwap;
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Transitions that a watcher may lag behind before it misses the oldest.
-const HISTORY: usize = 256;
+pub(crate) const HISTORY: usize = 256;
 
 pub(crate) struct Shared<B: Backend> {
     pub(crate) name: Arc<str>,
@@ -49,6 +50,8 @@ pub(crate) struct Shared<B: Backend> {
     reading: watch::Sender<Reading>,
     probation: Mutex<Probation>,
     changes: broadcast::Sender<Transition>,
+    /// Groups of several that it is a member of.
+    groups: Mutex<Vec<Weak<Board>>>,
     writer: Mutex<()>,
 }
 
@@ -75,6 +78,7 @@ impl<B: Backend> Shared<B> {
             reading: watch::Sender::new(Reading::new(Health::Unknown, None, None)),
             probation: Mutex::new(Probation::new(settings.health_interval)),
             changes: broadcast::Sender::new(HISTORY),
+            groups: Mutex::default(),
             writer: Mutex::new(()),
             settings,
         }
@@ -101,6 +105,13 @@ impl<B: Backend> Shared<B> {
     /// Every state change from now on, in order.
     pub(crate) fn changes(&self) -> broadcast::Receiver<Transition> {
         self.changes.subscribe()
+    }
+
+    /// Has a group told of every state change from now on, before anybody else.
+    pub(crate) fn observe(&self, group: &Arc<Board>) {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.retain(|one| one.strong_count() > 0);
+        groups.push(Arc::downgrade(group));
     }
 
     /// Waits until the state is not `state`.
@@ -183,6 +194,9 @@ impl<B: Backend> Shared<B> {
             _ => self.read(Reading::new(Health::Down, None, transition.cause.clone())),
         }
         transition.log(self.backend.address());
+        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.iter().filter_map(Weak::upgrade).for_each(|group| group.follow(&transition));
+        drop(groups);
         // An error means that nobody watches.
         let _ = self.changes.send(transition);
     }

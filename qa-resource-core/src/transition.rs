@@ -1,5 +1,6 @@
 //! State changes as they are told to the log and to watchers.
 
+use crate::group::Many;
 use crate::shared::Shared;
 use crate::{Backend, Error, State};
 use std::sync::Arc;
@@ -47,23 +48,60 @@ impl Transition {
     }
 }
 
-/// Follows the state changes of a resource, in order.
+/// Follows the state changes of a resource, or of all members of a group, in order.
 ///
 /// It may lag 256 changes behind; one that lags further misses the oldest.
 pub struct Watch<B: Backend> {
-    shared: Arc<Shared<B>>,
+    of: Of<B>,
     changes: broadcast::Receiver<Transition>,
     over: bool,
+}
+
+/// Whose they are.
+enum Of<B: Backend> {
+    Resource(Arc<Shared<B>>),
+    Group(Arc<Many<B>>),
+}
+
+impl<B: Backend> Of<B> {
+    fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Resource(shared) => &shared.name,
+            Self::Group(many) => many.name(),
+        }
+    }
+
+    fn state(&self) -> State {
+        match self {
+            Self::Resource(shared) => shared.state(),
+            Self::Group(many) => many.state(),
+        }
+    }
+
+    fn is_over(&self, transition: &Transition) -> bool {
+        match self {
+            Self::Resource(_) => transition.to == State::Closed,
+            // The last of them, and not one that was removed.
+            Self::Group(many) => transition.to == State::Closed && many.state() == State::Closed,
+        }
+    }
 }
 
 impl<B: Backend> Watch<B> {
     pub(crate) fn new(shared: Arc<Shared<B>>) -> Self {
         let changes = shared.changes();
         let over = shared.state() == State::Closed;
-        Self { shared, changes, over }
+        Self { of: Of::Resource(shared), changes, over }
     }
 
-    /// The next state change, or `None` once the resource is closed and its last change was given.
+    pub(crate) fn of_group(many: Arc<Many<B>>) -> Self {
+        let changes = many.changes();
+        let over = many.state() == State::Closed;
+        Self { of: Of::Group(many), changes, over }
+    }
+
+    /// The next state change, or `None` once the resource, or every member of the group, is closed and
+    /// the last change was given.
     ///
     /// # Cancel safety
     /// Nothing is lost where this is dropped.
@@ -74,7 +112,7 @@ impl<B: Backend> Watch<B> {
             }
             match self.changes.recv().await {
                 Ok(transition) => {
-                    self.over = transition.to == State::Closed;
+                    self.over = self.of.is_over(&transition);
                     return Some(transition);
                 }
                 Err(RecvError::Lagged(_)) => {}
@@ -83,16 +121,17 @@ impl<B: Backend> Watch<B> {
         }
     }
 
-    /// Waits until the resource is in `state`; `false` where it was closed first.
+    /// Waits until the resource, or the best member of the group, is in `state`; `false` where it was
+    /// closed first.
     ///
     /// Unbounded by itself: wrap it in a time limit.
     ///
     /// # Cancel safety
     /// Changes that were passed over on the way are not given by [`Watch::next`] any more.
     pub async fn wait_for(&mut self, state: State) -> bool {
-        while self.shared.state() != state {
+        while self.of.state() != state {
             if self.next().await.is_none() {
-                return self.shared.state() == state;
+                return self.of.state() == state;
             }
         }
         true
@@ -101,6 +140,6 @@ impl<B: Backend> Watch<B> {
 
 impl<B: Backend> std::fmt::Debug for Watch<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch").field("resource", &self.shared.name).finish_non_exhaustive()
+        f.debug_struct("Watch").field("of", self.of.name()).finish_non_exhaustive()
     }
 }

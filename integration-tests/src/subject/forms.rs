@@ -1,9 +1,9 @@
-//! Other forms of the same backends: with TLS, under a sentinel, in a cluster. What is asked of the server
-//! is the same; how it is started and reached is not.
+//! Other forms of the same backends: with TLS, under a sentinel, in a cluster, as a group of two. What is
+//! asked of the server is the same; how it is started and reached is not.
 
 use super::{Lent, Reach, Redis, Subject};
 use crate::servers::{self, Form};
-use qa_pool::core::{TlsSettings, async_trait};
+use qa_pool::core::{Target, TlsSettings, async_trait};
 use qa_pool::{Group, Result, redis};
 use qa_servers::cluster::{RedisCluster, RedisSentinels};
 use qa_servers::proxy::FaultProxy;
@@ -39,6 +39,57 @@ impl<S: Subject> Subject for Tls<S> {
         let ca_file = Some(servers::authorities());
         reach.target.tls = TlsSettings { ca_file, ..TlsSettings::default() };
         reach
+    }
+
+    async fn ask(group: &Group<S::Backend>, number: u64) -> Result<u64> {
+        S::ask(group, number).await
+    }
+
+    async fn echo(group: &Group<S::Backend>, number: u64) -> Result<u64> {
+        S::echo(group, number).await
+    }
+
+    async fn occupy(group: &Group<S::Backend>, time: Duration) -> Result<()> {
+        S::occupy(group, time).await
+    }
+
+    async fn version(server: &Server, group: &Group<S::Backend>) -> String {
+        S::version(server, group).await
+    }
+}
+
+/// A group of two members, which are the same server by two names: what becomes of it becomes of the whole
+/// group. What becomes of a group of which one member is broken is for tests of their own.
+#[derive(Debug)]
+pub struct Twice<S>(PhantomData<S>);
+
+#[async_trait]
+impl<S: Subject> Subject for Twice<S> {
+    type Backend = S::Backend;
+    const SYSTEM: System = S::SYSTEM;
+    const FORM: Form = S::FORM;
+    const MEMBERS: usize = 2;
+    const CONNECTIONS: usize = 2 * S::CONNECTIONS;
+    const MOST_CONNECTIONS: usize = 2 * S::MOST_CONNECTIONS;
+    const A_CUT_IS_A_LOSS: bool = S::A_CUT_IS_A_LOSS;
+
+    async fn url(server: &Server, name: &str) -> String {
+        S::url(server, name).await
+    }
+
+    fn scheme() -> String {
+        S::scheme()
+    }
+
+    async fn reach(server: &Server, way: Option<&FaultProxy>, name: &str) -> Reach {
+        let reach = S::reach(server, way, name).await;
+        let port = way.map_or(server.port(), FaultProxy::port);
+        let url = Self::url(server, name).await;
+        let url = way.map_or(url.clone(), |proxy| proxy.url(&url));
+        let host = format!("127.0.0.1:{port}");
+        assert!(url.contains(&host), "a server of this machine");
+        let twice = Reach::to(name, &url.replace(&host, &format!("{host},localhost:{port}")));
+        Reach { target: Target { tls: reach.target.tls, ..twice.target }, guide: reach.guide }
     }
 
     async fn ask(group: &Group<S::Backend>, number: u64) -> Result<u64> {

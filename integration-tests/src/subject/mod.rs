@@ -7,7 +7,7 @@ mod rabbitmq;
 mod redis;
 
 pub use clickhouse::ClickHouse;
-pub use forms::{RedisInCluster, RedisUnderSentinel, Tls};
+pub use forms::{RedisInCluster, RedisUnderSentinel, Tls, Twice};
 pub use mongodb::MongoDb;
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
@@ -33,6 +33,9 @@ pub trait Subject: Send + Sync + 'static {
 
     /// How that server is started.
     const FORM: Form = Form::Plain;
+
+    /// How many members its groups have.
+    const MEMBERS: usize = 1;
 
     /// The connections of a resource that nobody uses, once it is ready.
     const CONNECTIONS: usize;

@@ -10,6 +10,9 @@ mod behaviour;
 suite!(
     mongodb_tls: integration_tests::Tls<integration_tests::MongoDb>,
     clickhouse_tls: integration_tests::Tls<integration_tests::ClickHouse>,
+    clickhouse_two: integration_tests::Twice<integration_tests::ClickHouse>,
+    clickhouse_two_tls:
+        integration_tests::Twice<integration_tests::Tls<integration_tests::ClickHouse>>,
     redis_tls: integration_tests::Tls<integration_tests::Redis>,
     redis_sentinel: integration_tests::RedisUnderSentinel,
     redis_cluster: integration_tests::RedisInCluster

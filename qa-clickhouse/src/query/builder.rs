@@ -6,6 +6,7 @@ use clickhouse::query::Query as DriverQuery;
 use clickhouse::{RowOwned, RowRead};
 use qa_resource_core::{Backoff, Error, ErrorKind, Outcome, Result};
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio::sync::watch;
@@ -108,7 +109,7 @@ impl Query {
     /// # Cancel safety
     /// As [`execute`](Self::execute).
     pub async fn fetch_one<T: RowOwned + RowRead>(self) -> Result<T> {
-        let name = self.queries.endpoints.name().to_owned();
+        let name = self.queries.group.name().to_owned();
         self.fetch_optional().await?.ok_or_else(|| {
             Error::new(ErrorKind::Operation, name, "the query gave no row, and one was expected")
         })
@@ -213,7 +214,7 @@ pub(crate) struct Attempts {
     /// Whether it may be carried out twice.
     reads: bool,
     sent: usize,
-    tried: Vec<usize>,
+    tried: Vec<Arc<str>>,
     delay: Option<Duration>,
 }
 
@@ -236,11 +237,11 @@ impl Attempts {
         self.sent += 1;
         let queries = &self.query.queries;
         let admitted = queries.admit(self.deadline, &self.tried).await?;
-        self.tried.push(admitted.1.member());
         let id =
             if self.sent == 1 { self.id.clone() } else { format!("{}-{}", self.id, self.sent) };
         let news = self.query.news.clone();
         let running = Running::new(admitted, id, self.query.limit, self.deadline, news);
+        self.tried.push(Arc::clone(running.server()));
         let query = self.driver_query(&running);
         Ok((running, query))
     }
@@ -264,19 +265,14 @@ impl Attempts {
     pub(crate) async fn again(&mut self, error: Error) -> Result<()> {
         let harmless = self.reads || error.outcome() == Outcome::NotApplied;
         let safe = error.kind().is_transient() && harmless;
-        let (settings, servers) = {
-            let endpoints = &self.query.queries.endpoints;
-            (endpoints.settings(), endpoints.groups().len())
-        };
+        let group = &self.query.queries.group;
+        let (settings, servers) = (group.settings(), group.members().len());
         let backoff = Backoff::new(settings.backoff_floor, settings.backoff_cap);
         // Another server needs no pause.
         let others = self.tried.len() < servers;
         let next = if others { Duration::ZERO } else { backoff.next(self.delay, fastrand::f64()) };
         let in_time = Instant::now() + next < self.deadline;
-        if !(safe
-            && in_time
-            && self.sent < ATTEMPTS.max(self.query.queries.endpoints.groups().len()))
-        {
+        if !(safe && in_time && self.sent < ATTEMPTS.max(servers)) {
             return Err(error.spent());
         }
         self.delay = Some(next.max(settings.backoff_floor));

@@ -23,8 +23,7 @@ pub(crate) use builder::Attempts;
 pub(crate) use running::Running;
 
 use crate::ClickHouse;
-use crate::endpoints::{Endpoints, Seat};
-use qa_resource_core::{Error, ErrorKind, Lease, Result};
+use qa_resource_core::{Error, ErrorKind, Group, Lease, Result};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -59,18 +58,18 @@ use tokio::time::{Instant, timeout_at};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Queries {
-    endpoints: Endpoints,
+    group: Group<ClickHouse>,
     options: Arc<QueryOptions>,
     places: Arc<Semaphore>,
 }
 
 impl Queries {
-    /// Queries to a server (a resource or its group) or to several ([`Endpoints`]).
+    /// Queries to a server or to several that are alike: a resource, or a group.
     #[must_use]
-    pub fn new(endpoints: impl Into<Endpoints>, options: QueryOptions) -> Self {
+    pub fn new(group: impl Into<Group<ClickHouse>>, options: QueryOptions) -> Self {
         let places = options.at_once.clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            endpoints: endpoints.into(),
+            group: group.into(),
             options: Arc::new(options),
             places: Arc::new(Semaphore::new(places)),
         }
@@ -84,8 +83,8 @@ impl Queries {
 
     /// The server, or the servers, that are asked.
     #[must_use]
-    pub fn endpoints(&self) -> &Endpoints {
-        &self.endpoints
+    pub fn group(&self) -> &Group<ClickHouse> {
+        &self.group
     }
 
     /// Tells every server to end a query.
@@ -96,21 +95,20 @@ impl Queries {
     /// # Cancel safety
     /// Some may have been told where this is dropped.
     pub async fn kill(&self, id: &str) -> Result<()> {
-        for group in self.endpoints.groups() {
-            group.run_idempotent(|lease| async move { running::kill(&lease, id).await }).await?;
+        for server in self.group.members() {
+            server.run_idempotent(|lease| async move { running::kill(&lease, id).await }).await?;
         }
         Ok(())
     }
 
-    /// A lease of one of the servers, and a place.
+    /// A lease of one of the servers, of none of `tried` where there is another, and a place.
     async fn admit(
         &self,
         deadline: Instant,
-        not: &[usize],
-    ) -> Result<(Lease<ClickHouse>, Seat, OwnedSemaphorePermit)> {
-        let seat_of = || self.endpoints.seat(not);
-        let name = self.endpoints.name();
-        let limit = self.endpoints.acquire_timeout();
+        tried: &[Arc<str>],
+    ) -> Result<(Lease<ClickHouse>, OwnedSemaphorePermit)> {
+        let name = self.group.name();
+        let limit = self.group.settings().acquire_timeout;
         let until = deadline.min(Instant::now() + limit);
         let place = timeout_at(until, Arc::clone(&self.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else {
@@ -118,13 +116,8 @@ impl Queries {
             let message = format!("no place within {limit:?}: {at_once} queries are under way");
             return Err(Error::new(ErrorKind::Overloaded, name, message));
         };
-        let mut seat = seat_of();
-        match timeout_at(deadline, seat.group().acquire()).await {
-            Ok(Ok(lease)) => Ok((lease, seat, place)),
-            Ok(Err(error)) => {
-                seat.failed(error.kind());
-                Err(error)
-            }
+        match timeout_at(deadline, self.group.acquire_elsewhere(tried)).await {
+            Ok(lease) => Ok((lease?, place)),
             Err(_) => {
                 Err(Error::new(ErrorKind::Timeout, name, "no lease within the query's limit"))
             }

@@ -3,11 +3,11 @@
 use super::progress;
 use super::{Progress, Summary};
 use crate::ClickHouse;
-use crate::endpoints::Seat;
 use clickhouse::Client;
 use clickhouse::QuerySummary;
 use clickhouse::error::Error as DriverError;
 use qa_resource_core::{Backend, Error, ErrorKind, Lease, Outcome, Result};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -20,7 +20,6 @@ const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// A query on its way. Dropped before it is over, it is ended on the server.
 pub(crate) struct Running {
     lease: Lease<ClickHouse>,
-    seat: Seat,
     id: String,
     began: Instant,
     deadline: Instant,
@@ -32,7 +31,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(super) fn new(
-        (lease, seat, place): (Lease<ClickHouse>, Seat, OwnedSemaphorePermit),
+        (lease, place): (Lease<ClickHouse>, OwnedSemaphorePermit),
         id: String,
         limit: Duration,
         deadline: Instant,
@@ -46,7 +45,6 @@ impl Running {
         let lease = lease.long_lived();
         Self {
             lease,
-            seat,
             id,
             began: Instant::now(),
             deadline,
@@ -55,6 +53,11 @@ impl Running {
             _following: following,
             _place: place,
         }
+    }
+
+    /// The name of the server that is asked.
+    pub(super) fn server(&self) -> &Arc<str> {
+        self.lease.resource()
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -72,7 +75,7 @@ impl Running {
     ) -> Result<R> {
         match timeout_at(self.deadline, step).await {
             Ok(Ok(done)) => {
-                self.seat.succeeded();
+                self.lease.report_success();
                 Ok(done)
             }
             Ok(Err(error)) => Err(self.failed(error)),
@@ -85,25 +88,25 @@ impl Running {
         self.over |= crate::error_code(&error).is_some();
         self.lease.report(&error);
         let class = ClickHouse::classify(&error);
-        self.seat.failed(class.kind);
-        let doing = format!("query {} failed on {}", self.id, self.seat.address());
-        Error::from_driver(class, self.seat.name(), doing, error)
+        let doing = format!("query {} failed on {}", self.id, self.lease.address());
+        Error::from_driver(class, Arc::clone(self.lease.resource()), doing, error)
     }
 
     fn late(&mut self) -> Error {
-        self.seat.failed(ErrorKind::Timeout);
+        self.lease.report_timeout();
         let message = format!(
             "query {} did not end on {} within {:?}",
             self.id,
-            self.seat.address(),
+            self.lease.address(),
             self.limit
         );
-        Error::new(ErrorKind::Timeout, self.seat.name(), message).with_outcome(Outcome::Unknown)
+        let name = Arc::clone(self.lease.resource());
+        Error::new(ErrorKind::Timeout, name, message).with_outcome(Outcome::Unknown)
     }
 
     /// An error that is not the server's.
     pub(super) fn error(&self, message: String) -> Error {
-        Error::new(ErrorKind::Operation, self.seat.name(), message)
+        Error::new(ErrorKind::Operation, Arc::clone(self.lease.resource()), message)
     }
 
     /// It has been read to its end.

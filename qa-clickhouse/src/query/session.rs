@@ -1,7 +1,8 @@
 //! A session of the server's: temporary tables and settings that outlive a query.
 
 use super::{Queries, Query, QueryOptions};
-use crate::endpoints::Endpoints;
+use crate::ClickHouse;
+use qa_resource_core::{Group, Resource};
 use std::time::Duration;
 
 /// Queries that share temporary tables and settings, which the server keeps for them.
@@ -20,11 +21,25 @@ impl Queries {
     #[must_use]
     pub fn session(&self, timeout: Duration) -> Session {
         let id = format!("qa-{:032x}", fastrand::u128(..));
-        let one = Endpoints::from(self.endpoints.seat(&[]).group());
+        let one = self.one_server();
         let options = QueryOptions { at_once: 1, ..(*self.options).clone() }
             .setting("session_id", &id)
             .setting("session_timeout", timeout.as_secs().max(1).to_string());
         Session { queries: Self::new(one, options), id }
+    }
+
+    /// The server that would be asked now.
+    fn one_server(&self) -> Group<ClickHouse> {
+        let members = self.group.members();
+        let next = self.group.try_acquire().ok();
+        let is_next = |member: &&Resource<ClickHouse>| {
+            next.as_ref().is_some_and(|lease| &**lease.resource() == member.name())
+        };
+        members
+            .iter()
+            .find(is_next)
+            .or(members.first())
+            .map_or_else(|| self.group.clone(), Group::from)
     }
 }
 

@@ -5,8 +5,9 @@ use qa_amqp::RabbitMq;
 use qa_resource_core::{Group, Managed, Resource, Result, Settings, Target};
 use std::sync::Arc;
 
-pub(crate) fn make(target: &Target, settings: Settings) -> Result<Arc<dyn Managed>> {
-    let resource = Resource::new(Arc::clone(&target.name), RabbitMq::new(target)?, settings);
+pub(crate) fn make(target: &Target, settings: &Settings) -> Result<Arc<dyn Managed>> {
+    let resource =
+        Resource::new(Arc::clone(&target.name), RabbitMq::new(target)?, settings.clone());
     Ok(Arc::new(Group::from(resource)))
 }
 

@@ -2,12 +2,11 @@
 
 use crate::ResourcePool;
 use qa_clickhouse::ClickHouse;
-use qa_resource_core::{Group, Managed, Resource, Result, Settings, Target};
+use qa_resource_core::{Group, GroupSettings, Managed, Result, Settings, Target};
 use std::sync::Arc;
 
-pub(crate) fn make(target: &Target, settings: Settings) -> Result<Arc<dyn Managed>> {
-    let resource = Resource::new(Arc::clone(&target.name), ClickHouse::new(target)?, settings);
-    Ok(Arc::new(Group::from(resource)))
+pub(crate) fn make(target: &Target, settings: &Settings) -> Result<Arc<dyn Managed>> {
+    Ok(Arc::new(ClickHouse::group(target, settings, GroupSettings::default())?))
 }
 
 impl ResourcePool {

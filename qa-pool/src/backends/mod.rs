@@ -13,7 +13,7 @@ mod mongo;
 mod redis;
 
 /// Makes a group of one from a target, without I/O.
-type Make = fn(&Target, Settings) -> Result<Arc<dyn Managed>>;
+type Make = fn(&Target, &Settings) -> Result<Arc<dyn Managed>>;
 
 /// The URL schemes that are known, each with the feature that has its backend.
 pub const KNOWN_SCHEMES: [(&str, &str); 12] = [
@@ -44,7 +44,7 @@ const BUILT_IN: &[(&str, Make)] = &[
 ];
 
 /// Makes the group that a target's scheme asks for.
-pub(crate) fn make(target: &Target, settings: Settings) -> Result<Arc<dyn Managed>> {
+pub(crate) fn make(target: &Target, settings: &Settings) -> Result<Arc<dyn Managed>> {
     let scheme = target.endpoint.scheme();
     let Some((_, feature)) = KNOWN_SCHEMES.iter().find(|(known, _)| *known == scheme) else {
         return Err(unknown_scheme(target));
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn a_url_whose_backend_is_not_built_in_is_refused_with_the_name_of_its_feature() {
         let target = super::Target::parse("cache", "redis://somebody:c4n4ry@localhost").unwrap();
-        let made = super::make(&target, super::Settings::default());
+        let made = super::make(&target, &super::Settings::default());
         let error = made.err().unwrap();
         assert_eq!(error.kind(), qa_resource_core::ErrorKind::Config);
         let text = format!("{error} {error:?}");

@@ -5,8 +5,8 @@ use qa_redis::Redis;
 use qa_resource_core::{Group, Managed, Resource, Result, Settings, Target};
 use std::sync::Arc;
 
-pub(crate) fn make(target: &Target, settings: Settings) -> Result<Arc<dyn Managed>> {
-    let resource = Resource::new(Arc::clone(&target.name), Redis::new(target)?, settings);
+pub(crate) fn make(target: &Target, settings: &Settings) -> Result<Arc<dyn Managed>> {
+    let resource = Resource::new(Arc::clone(&target.name), Redis::new(target)?, settings.clone());
     Ok(Arc::new(Group::from(resource)))
 }
 

@@ -3,8 +3,8 @@
 use crate::run::{Against, Run};
 use crate::{
     black_hole, broker, cancelled, cold, elections, fairness, frozen, half_open, herd, keys, leaks,
-    limit, model, moments, ordered, races, redaction, restart, shaky, silent_door, soak, stopped,
-    storm, ugly,
+    limit, model, moments, ordered, overload, pair, races, redaction, restart, shaky, silent_door,
+    soak, stopped, storm, ugly,
 };
 use futures_util::future::LocalBoxFuture;
 use integration_tests::experiment::Figure;
@@ -270,6 +270,22 @@ pub(crate) const ALL: &[Experiment] = &[
         seconds: 60,
         needs: Needs::Little,
         run: each!(redaction::life),
+    },
+    Experiment {
+        id: "E24",
+        title: "failover and the way back",
+        against: Against::FOUR,
+        seconds: 330,
+        needs: Needs::Little,
+        run: each!(pair::failover),
+    },
+    Experiment {
+        id: "E25",
+        title: "retry budget",
+        against: &[Against::Core],
+        seconds: 60,
+        needs: Needs::Core,
+        run: |run| Box::pin(overload::retries(run)),
     },
     Experiment {
         id: "E26",

@@ -31,6 +31,8 @@ mod machine;
 mod model;
 mod moments;
 mod ordered;
+mod overload;
+mod pair;
 mod passing;
 mod races;
 mod redaction;

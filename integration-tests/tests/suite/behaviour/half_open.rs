@@ -13,7 +13,7 @@ const QUIET: Duration = Duration::from_secs(2);
 pub(crate) async fn half_open_idle_is_noticed_once_and_heals<S: Subject>() {
     let proxied = Proxied::<S>::connected("half-open-idle", Settings::default()).await;
     let rig = &proxied.rig;
-    let mut watch = rig.group.watch();
+    let mut watch = rig.watch();
 
     proxied.proxy.set(Faults::silent());
     let lost = within("the notice", NOTICED, watch.next()).await.unwrap();

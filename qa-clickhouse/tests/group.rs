@@ -3,8 +3,8 @@
 mod common;
 
 use common::{PATIENCE, target};
-use qa_clickhouse::{Ejection, Endpoints, Policy, Queries, QueryOptions};
-use qa_resource_core::Settings;
+use qa_clickhouse::{ClickHouse, Group, GroupSettings, Policy, Queries, QueryOptions, Settings};
+use qa_resource_core::State;
 use qa_servers::cluster::ClickHousePair;
 use qa_servers::testing::{eventually, within};
 use std::collections::BTreeMap;
@@ -19,12 +19,18 @@ fn url(pair: &ClickHousePair) -> String {
     one.url().replace(&host, &format!("{host},127.0.0.1:{}", two.port()))
 }
 
-async fn endpoints(pair: &ClickHousePair, policy: Policy) -> Endpoints {
+async fn group(pair: &ClickHousePair, policy: Policy) -> Group<ClickHouse> {
     let target = target("pair", &url(pair));
     let settings = Settings { acquire_timeout: Duration::from_millis(500), ..Settings::default() };
-    let endpoints = Endpoints::of_target(&target, &settings, policy, Ejection::default()).unwrap();
-    within("both to connect", PATIENCE, endpoints.connect()).await.unwrap();
-    endpoints
+    let failback_after = Duration::from_millis(500);
+    let how = GroupSettings { policy, failback_after, ..GroupSettings::default() };
+    let group = ClickHouse::group(&target, &settings, how).unwrap();
+    group.connect().await.unwrap();
+    eventually("both to connect", PATIENCE, async || {
+        group.members().iter().all(|member| member.state() == State::Ready)
+    })
+    .await;
+    group
 }
 
 async fn answers(queries: &Queries, count: usize) -> BTreeMap<u16, usize> {
@@ -40,7 +46,7 @@ async fn answers(queries: &Queries, count: usize) -> BTreeMap<u16, usize> {
 async fn queries_go_round_and_where_one_is_gone_to_the_other_without_an_error() {
     let pair = ClickHousePair::start().await.unwrap();
     let [one, two] = pair.nodes();
-    let round = endpoints(&pair, Policy::RoundRobin).await;
+    let round = group(&pair, Policy::RoundRobin).await;
     let queries = Queries::new(&round, QueryOptions::default());
     let both = answers(&queries, 20).await;
     assert_eq!(both, BTreeMap::from([(one.port(), 10), (two.port(), 10)]));
@@ -52,17 +58,17 @@ async fn queries_go_round_and_where_one_is_gone_to_the_other_without_an_error() 
     one.start_again().await.unwrap();
     eventually("both to answer again", PATIENCE, async || answers(&queries, 4).await.len() == 2)
         .await;
-    assert!(round.ejected().is_empty());
-    let reports = round.close(PATIENCE).await;
-    assert!(reports.iter().all(qa_resource_core::CloseReport::is_clean), "{reports:?}");
+    assert!(round.standing().iter().all(|member| !member.ejected));
+    let report = round.close(PATIENCE).await;
+    assert!(report.is_clean(), "{report}");
 }
 
 #[tokio::test]
 async fn failover_stays_with_the_first_and_comes_back_to_it() {
     let pair = ClickHousePair::start().await.unwrap();
     let [one, two] = pair.nodes();
-    let endpoints = endpoints(&pair, Policy::Failover).await;
-    let queries = Queries::new(&endpoints, QueryOptions::default());
+    let group = group(&pair, Policy::Failover).await;
+    let queries = Queries::new(&group, QueryOptions::default());
     assert_eq!(answers(&queries, 5).await, BTreeMap::from([(one.port(), 5)]));
     one.kill().await.unwrap();
     assert_eq!(answers(&queries, 5).await, BTreeMap::from([(two.port(), 5)]));
@@ -71,16 +77,16 @@ async fn failover_stays_with_the_first_and_comes_back_to_it() {
         answers(&queries, 1).await.contains_key(&one.port())
     })
     .await;
-    endpoints.close(PATIENCE).await;
+    group.close(PATIENCE).await;
 }
 
 #[tokio::test]
 async fn a_frozen_server_is_left_out_and_a_session_stays_where_it_began() {
     let pair = ClickHousePair::start().await.unwrap();
     let [one, _] = pair.nodes();
-    let endpoints = endpoints(&pair, Policy::LeastLoaded).await;
+    let group = group(&pair, Policy::LeastLoaded).await;
     let short = QueryOptions { limit: Duration::from_millis(300), ..QueryOptions::default() };
-    let queries = Queries::new(&endpoints, short);
+    let queries = Queries::new(&group, short);
     let sessions: Vec<_> = (0..2).map(|_| queries.session(Duration::from_secs(60))).collect();
     for session in &sessions {
         let create = "CREATE TEMPORARY TABLE mine (n UInt64) ENGINE = Memory";
@@ -108,5 +114,5 @@ async fn a_frozen_server_is_left_out_and_a_session_stays_where_it_began() {
         seen.len() == 2
     })
     .await;
-    endpoints.close(PATIENCE).await;
+    group.close(PATIENCE).await;
 }
