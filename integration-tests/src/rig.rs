@@ -38,7 +38,11 @@ impl<S: Subject> Rig<S> {
     pub fn of_target(target: Target, settings: Settings) -> Self {
         let name = target.name.clone();
         let resource = ResourceConfig { target, settings, required: true };
-        let config = Config { resources: vec![resource], shutdown_timeout: SHUTDOWN_TIMEOUT };
+        let config = Config {
+            resources: vec![resource],
+            shutdown_timeout: SHUTDOWN_TIMEOUT,
+            ..Config::default()
+        };
         let pool = ResourcePool::from_config(&config).unwrap();
         let group = pool.get(&name).unwrap();
         Self { pool, group, guide: None }

@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::{Client, Error, Topology, tls};
 use lapin::ConnectionProperties;
 use qa_resource_core::{
-    Backend, Class, Credentials, Host, Login, Result, Target, TlsSettings, async_trait,
+    Backend, Class, Credentials, Host, Login, Result, Secret, Target, TlsSettings, async_trait,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl RabbitMq {
             options,
             tls: target.tls.clone(),
             topology: Arc::default(),
-            credentials: None,
+            credentials: target.credentials.clone(),
         })
     }
 
@@ -62,8 +62,8 @@ impl RabbitMq {
         self
     }
 
-    /// The same backend, which asks `credentials` for its login at each connect; that of the URL is
-    /// not used. For a login that changes while we are connected there is
+    /// The same backend, which asks `credentials` for its login at each connect, as
+    /// [`Target::with_credentials`] does; that of the URL is not used. For a login that changes while we are connected there is
     /// [`Client::update_secret`].
     #[must_use]
     pub fn with_credentials(mut self, credentials: Arc<dyn Credentials>) -> Self {
@@ -73,12 +73,15 @@ impl RabbitMq {
 
     /// The login that is good at this moment.
     async fn login(&self) -> Result<Login, Error> {
-        match &self.credentials {
-            None => Ok(self.options.login.clone()),
-            Some(credentials) => {
-                credentials.login().await.map_err(|error| Error::Credentials(error.to_string()))
-            }
-        }
+        let default = self.options.login.clone();
+        let Some(credentials) = &self.credentials else { return Ok(default) };
+        let login = credentials.login().await;
+        let login = login.map_err(|error| Error::Credentials(error.to_string()))?;
+        let or = |said: Secret, default| if said.is_empty() { default } else { said };
+        Ok(Login {
+            user: or(login.user, default.user),
+            password: or(login.password, default.password),
+        })
     }
 
     async fn connect_to(&self, host: &Host, login: &Login) -> Result<Client, Error> {

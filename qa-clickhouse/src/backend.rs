@@ -6,17 +6,20 @@ use crate::{classify, tls};
 use clickhouse::Client;
 use clickhouse::error::{Error, Result};
 use qa_resource_core::{
-    Backend, Class, Group, GroupSettings, Member, Resource, Settings, Target, TlsSettings,
-    async_trait,
+    Backend, Class, Credentials, Group, GroupSettings, Member, Resource, Secret, Settings, Target,
+    TlsSettings, async_trait,
 };
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One ClickHouse server, spoken to over HTTP.
 pub struct ClickHouse {
     address: String,
     url: Url,
     tls: TlsSettings,
+    credentials: Option<Arc<dyn Credentials>>,
+    /// The user of the latest client, where `credentials` gave it.
+    user: Mutex<Option<Secret>>,
 }
 
 impl ClickHouse {
@@ -69,11 +72,27 @@ impl ClickHouse {
     fn of(target: &Target, url: Url) -> qa_resource_core::Result<Self> {
         tls::check(target, url.tls)?;
         let tls = target.tls.clone();
-        Ok(Self { address: format!("{}/{}", url.authority, url.database), url, tls })
+        let address = format!("{}/{}", url.authority, url.database);
+        let credentials = target.credentials.clone();
+        Ok(Self { address, url, tls, credentials, user: Mutex::default() })
     }
 
-    fn client(&self) -> Result<Client> {
-        let Url { authority, database, user, password, compression, settings, .. } = &self.url;
+    /// User and password that are good at this moment, where there are any.
+    async fn login(&self) -> Result<(Option<Secret>, Option<Secret>)> {
+        let Some(credentials) = &self.credentials else {
+            return Ok((self.url.user.clone(), self.url.password.clone()));
+        };
+        let login = credentials.login().await;
+        let login = login.map_err(|error| Error::Network(format!("no login: {error}").into()))?;
+        let said = |text: Secret| Some(text).filter(|text| !text.is_empty());
+        let (user, password) = (said(login.user), said(login.password));
+        *self.user.lock().unwrap_or_else(PoisonError::into_inner) = user.clone();
+        Ok((user, password))
+    }
+
+    async fn client(&self) -> Result<Client> {
+        let Url { authority, database, compression, settings, .. } = &self.url;
+        let (user, password) = self.login().await?;
         let scheme = if self.url.tls { "https" } else { "http" };
         let mut client = tls::client(&self.url, &self.tls)?
             .with_url(format!("{scheme}://{authority}"))
@@ -96,7 +115,8 @@ impl ClickHouse {
 
     /// The server names the user whom it refuses; the login is nothing to show.
     fn without_user(&self, error: Error) -> Error {
-        match (error, &self.url.user) {
+        let given = self.user.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (error, given.as_ref().or(self.url.user.as_ref())) {
             (Error::BadResponse(said), Some(user)) => {
                 let named = format!("{}: Authentication failed", user.expose());
                 Error::BadResponse(said.replace(&named, "Authentication failed"))
@@ -120,7 +140,7 @@ impl Backend for ClickHouse {
     }
 
     async fn connect(&self) -> Result<Client> {
-        let client = self.client()?;
+        let client = self.client().await?;
         self.ping(&client).await?;
         Ok(client)
     }

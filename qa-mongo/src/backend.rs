@@ -57,13 +57,13 @@ impl MongoDb {
             url,
             command_metrics: ours.command_metrics,
             tls: target.tls.clone(),
-            credentials: None,
+            credentials: target.credentials.clone(),
             view: Mutex::new(None),
         })
     }
 
-    /// The same backend, which asks `credentials` for its login at each connect; that of the URL is
-    /// not used. The driver logs in by itself with what it was given when it was connected. When the
+    /// The same backend, which asks `credentials` for its login at each connect, as
+    /// [`Target::with_credentials`] does; that of the URL is not used. The driver logs in by itself with what it was given when it was connected. When the
     /// server refuses that, once no connection is left that it took, the resource is connected anew,
     /// with the login that is good then. Sooner, and without an operation that fails, it is with
     /// [`Resource::reconnect`](qa_resource_core::Resource::reconnect), as soon as the new login is

@@ -173,13 +173,19 @@ pub(crate) fn apply_defaults(options: &mut ClientOptions, name: &str) {
 }
 
 /// Has the driver log in with `login`, at the database that the URL says.
+/// Has the driver log in so; a login without a user is none.
 pub(crate) fn log_in(options: &mut ClientOptions, login: &Login) {
+    if login.user.is_empty() {
+        options.credential = None;
+        return;
+    }
     let credential = options.credential.get_or_insert_with(|| {
         let source = options.default_database.clone();
         Credential::builder().source(source.or_else(|| Some("admin".to_owned()))).build()
     });
     credential.username = Some(login.user.expose().to_owned());
-    credential.password = Some(login.password.expose().to_owned());
+    let password = Some(&login.password).filter(|password| !password.is_empty());
+    credential.password = password.map(|password| password.expose().to_owned());
 }
 
 /// How many operations may be under way at once: fewer than the pool has connections.

@@ -21,15 +21,21 @@
 //! ```
 //!
 //! [`run`] is the whole of a well-behaved `main`: connect, run, wait for SIGTERM, shut down.
+//! [`run_from`] reads the file, too, and takes it anew on SIGHUP, and secrets that are mounted anew.
 
 mod backends;
 mod config;
+mod follow;
 mod global;
+mod login;
 mod pool;
+mod reload;
 mod run;
 
 pub use backends::KNOWN_SCHEMES;
-pub use config::{Config, ConfigError, ResourceConfig};
+pub use config::{
+    Change, Changes, Config, ConfigError, ConfigValue, Effect, Origin, ResourceConfig, Sources,
+};
 pub use global::{AlreadyInstalled, global, global_or_init, install};
 pub use pool::{ConnectError, ResourcePool};
 pub use qa_resource_core as core;
@@ -38,7 +44,7 @@ pub use qa_resource_core::{
     GroupSettings, Health, Lease, Member, MemberStatus, Outcome, Policy, Reading, Resource, Result,
     Settings, ShutdownReport, State, Status, SwitchReason,
 };
-pub use run::{run, run_within};
+pub use run::{run, run_from, run_within};
 
 #[cfg(feature = "amqp")]
 pub use qa_amqp as amqp;

@@ -1,12 +1,13 @@
 //! The named groups of a process.
 
+use crate::reload::Loaded;
 use crate::{Config, backends};
 use futures_util::future::join_all;
 use qa_resource_core::{
     Backend, Error, ErrorKind, Group, Managed, Reading, Result, Shutdown, ShutdownReport, State,
     Status,
 };
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,8 @@ struct Inner {
     members: RwLock<Vec<Member>>,
     closing: CancellationToken,
     tasks: TaskTracker,
+    /// What it was made from.
+    loaded: Mutex<Loaded>,
     /// Set by the first close, with where its report will be.
     shutdown: OnceLock<(Arc<Shutdown>, watch::Receiver<Option<ShutdownReport>>)>,
 }
@@ -53,7 +56,7 @@ impl ResourcePool {
         Self::default()
     }
 
-    /// A pool with a group for each resource of `config`, in its order. No I/O.
+    /// A pool with a group for each resource of `config`, in its order. Nothing is dialled.
     ///
     /// # Errors
     /// `Config`, naming the resource, for what a backend refuses: an unknown scheme or URL option,
@@ -61,9 +64,11 @@ impl ResourcePool {
     pub fn from_config(config: &Config) -> Result<Self> {
         let pool = Self::new();
         for resource in &config.resources {
-            let group = backends::make(&resource.target, &resource.settings)?;
+            let target = pool.loaded().adopt(resource);
+            let group = backends::make(&target, &resource.settings)?;
             pool.insert(group, resource.required)?;
         }
+        pool.loaded().adopted(config);
         Ok(pool)
     }
 
@@ -234,6 +239,25 @@ impl ResourcePool {
             sender.send_replace(Some(report));
         });
         (shutdown, receiver)
+    }
+
+    /// What it was made from. Not to be held over an await.
+    pub(crate) fn loaded(&self) -> MutexGuard<'_, Loaded> {
+        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The group of this name, whatever its backend.
+    pub(crate) fn managed(&self, name: &str) -> Option<Arc<dyn Managed>> {
+        let member = self.members().into_iter().find(|member| member.group.name() == name);
+        member.map(|member| member.group)
+    }
+
+    /// Says whether the pool can do without a group.
+    pub(crate) fn set_required(&self, name: &str, required: bool) {
+        let mut members = self.0.members.write().unwrap_or_else(PoisonError::into_inner);
+        for member in members.iter_mut().filter(|member| member.group.name() == name) {
+            member.required = required;
+        }
     }
 
     fn members(&self) -> Vec<Member> {

@@ -1,8 +1,10 @@
 //! The whole of a well-behaved `main`.
 
-use crate::ResourcePool;
+use crate::follow::{Hangups, follow};
+use crate::{Config, ResourcePool};
 use qa_resource_core::ShutdownReport;
 use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -39,6 +41,55 @@ pub async fn run<E: Display>(
     run_within(pool, SHUTDOWN_TIMEOUT, main).await
 }
 
+/// As [`run`], with a pool that is made from a file, whose `shutdown_timeout` is the limit of the
+/// shutdown, and that follows it: SIGHUP has the file read anew, and what can change while the pool
+/// runs is taken ([`ResourcePool::reload`]). Secrets and certificates that are mounted anew are noticed
+/// without a signal, within three seconds. Each change is logged; a file with an error changes nothing,
+/// and its error is logged.
+///
+/// The exit code is 2 where the file can't be used at the start, and that of [`run_within`] otherwise.
+///
+/// ```no_run
+/// # use qa_pool::ResourcePool;
+/// #[tokio::main]
+/// async fn main() -> std::process::ExitCode {
+///     qa_pool::run_from("qa.toml", async |pool: ResourcePool| {
+///         pool.closing().cancelled().await;
+///         Ok::<_, std::io::Error>(())
+///     })
+///     .await
+/// }
+/// ```
+///
+/// # Cancel safety
+/// What it holds is closed in the background where this is dropped, as with any pool that is dropped.
+pub async fn run_from<E: Display>(
+    path: impl Into<PathBuf>,
+    main: impl AsyncFnOnce(ResourcePool) -> Result<(), E>,
+) -> ExitCode {
+    let path = path.into();
+    let (pool, hangups) = match prepare(&path) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    let limit = || pool.loaded().config().shutdown_timeout;
+    tokio::select! {
+        code = run_for(pool.clone(), &limit, main) => code,
+        never = follow(&path, &pool, hangups) => match never {},
+    }
+}
+
+fn prepare(path: &Path) -> Result<(ResourcePool, Hangups), String> {
+    // Before anything else: until it is heard, the signal ends the process.
+    let hangups = Hangups::new().map_err(|error| format!("cannot listen for SIGHUP: {error}"))?;
+    let config = Config::from_file(path).map_err(|error| error.to_string())?;
+    let pool = ResourcePool::from_config(&config).map_err(|error| error.to_string())?;
+    Ok((pool, hangups))
+}
+
 /// As [`run`], with a limit for the shutdown.
 ///
 /// At the first signal the pool begins to close: [`ResourcePool::closing`] fires, and `main` goes
@@ -50,6 +101,15 @@ pub async fn run<E: Display>(
 pub async fn run_within<E: Display>(
     pool: ResourcePool,
     limit: Duration,
+    main: impl AsyncFnOnce(ResourcePool) -> Result<(), E>,
+) -> ExitCode {
+    run_for(pool, &|| limit, main).await
+}
+
+/// As [`run_within`], with a limit that is asked for when the shutdown begins.
+async fn run_for<E: Display>(
+    pool: ResourcePool,
+    limit: &impl Fn() -> Duration,
     main: impl AsyncFnOnce(ResourcePool) -> Result<(), E>,
 ) -> ExitCode {
     let mut signals = match Signals::new() {
@@ -64,7 +124,7 @@ pub async fn run_within<E: Display>(
         () = told_to_stop(&pool, &mut signals, limit) => None,
     };
     let report = tokio::select! {
-        report = pool.close(limit) => report,
+        report = pool.close(limit()) => report,
         () = signals.next() => pool.close(Duration::ZERO).await,
     };
     conclude(ended, &report)
@@ -81,11 +141,11 @@ async fn begin<E: Display>(
 }
 
 /// Waits for a signal, then closes, while `main` goes on beside it.
-async fn told_to_stop(pool: &ResourcePool, signals: &mut Signals, limit: Duration) {
+async fn told_to_stop(pool: &ResourcePool, signals: &mut Signals, limit: impl Fn() -> Duration) {
     signals.next().await;
     tracing::info!("told to stop");
     tokio::select! {
-        _ = pool.close(limit) => {}
+        _ = pool.close(limit()) => {}
         () = signals.next() => drop(pool.close(Duration::ZERO).await),
     }
 }

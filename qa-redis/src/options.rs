@@ -1,9 +1,12 @@
 //! What the URL says, checked before anything is dialled.
 
 use crate::place::Place;
-use qa_resource_core::{Host, Result, Secret, Target};
-use redis::ProtocolVersion;
+use qa_resource_core::{Credentials, Host, Result, Secret, Target};
+use redis::{ProtocolVersion, RedisError, RedisResult};
 use serde::de::value::{Error as NotADuration, StrDeserializer};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::{fmt, io};
 use std::time::Duration;
 
 /// Longer than an answer may take, and below the core's limit for a connect: while the server is
@@ -48,6 +51,18 @@ pub(crate) struct Options {
     /// How many dedicated connections there may be.
     pub(crate) dedicated: usize,
     pub(crate) dedicated_wait: Duration,
+    /// Who is asked for user and password at each connect, instead of those above.
+    pub(crate) credentials: Option<Asked>,
+}
+
+/// Who is asked for a login.
+#[derive(Clone)]
+pub(crate) struct Asked(Arc<dyn Credentials>);
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials")
+    }
 }
 
 /// What the URL is of.
@@ -108,6 +123,7 @@ impl Options {
             connections: 1,
             dedicated: 8,
             dedicated_wait: Duration::from_secs(5),
+            credentials: target.credentials.clone().map(Asked),
         };
         for (key, value) in endpoint.query() {
             if let Err(expected) = options.set(key, value.expose()) {
@@ -118,6 +134,19 @@ impl Options {
             Some(contradiction) => Err(target.config_error(contradiction)),
             None => Ok(options),
         }
+    }
+
+    /// The same with the login that is good at this moment.
+    pub(crate) async fn with_login(&self) -> RedisResult<Cow<'_, Self>> {
+        let Some(Asked(credentials)) = &self.credentials else { return Ok(Cow::Borrowed(self)) };
+        let login = credentials.login().await.map_err(|error| {
+            // Of the kinds that can only be met before a command is sent.
+            let text = format!("no login: {error}");
+            RedisError::from(io::Error::new(io::ErrorKind::NotConnected, text))
+        })?;
+        let said = |text: Secret| Some(text).filter(|text| !text.is_empty());
+        let (user, password) = (said(login.user), said(login.password));
+        Ok(Cow::Owned(Self { user, password, ..self.clone() }))
     }
 
     /// What the URL says that can't be.
@@ -160,6 +189,7 @@ impl Options {
             user: with.user.clone(),
             password: with.password.clone(),
             protocol: ProtocolVersion::RESP2,
+            credentials: None,
             ..self.clone()
         }
     }

@@ -100,8 +100,8 @@ impl Way {
     }
 
     async fn open_at(&self, place: &Place, until: Option<&Until>) -> RedisResult<Session> {
-        let options = &self.options;
         let stream = dial(&place.host, place.port).await?;
+        let options = &*self.options.with_login().await?;
         let Some(tls) = &self.tls else {
             return session::open(stream, options, until).await;
         };
@@ -168,8 +168,8 @@ impl Way {
             Route::Direct(place) => place.clone(),
             Route::Sentinels(sentinels) => sentinels.master(self.tls.as_ref()).await?,
         };
-        let options = &self.options;
         let stream = dial(&place.host, place.port).await?;
+        let options = &*self.options.with_login().await?;
         let tls = self.tls.as_ref();
         let mut socket = secured(stream, tls, &place.host, options.login_timeout).await?;
         let greeting = async {

@@ -35,14 +35,13 @@ impl<B: Backend> Resource<B> {
     ) -> Result<(Lease<B>, Option<Place>)> {
         let shared = self.shared();
         if shared.max_in_flight().is_some() {
-            let (lease, place) = self.line_up(site, deadline).await?;
-            return Ok((lease, Some(place)));
+            return self.line_up(site, deadline).await;
         }
         if let Ok(lease) = Lease::take(shared, site) {
             return Ok((lease, None));
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        let limit = shared.settings.acquire_timeout.min(left);
+        let limit = shared.settings().acquire_timeout.min(left);
         Ok((self.wait_for_lease(site, limit).await?, None))
     }
 
@@ -52,20 +51,24 @@ impl<B: Backend> Resource<B> {
         &self,
         site: &'static Location<'static>,
         deadline: Instant,
-    ) -> Result<(Lease<B>, Place)> {
+    ) -> Result<(Lease<B>, Option<Place>)> {
         let shared = self.shared();
         let began = Instant::now();
-        let limit = deadline.min(began + shared.settings.acquire_timeout);
+        let limit = deadline.min(began + shared.settings().acquire_timeout);
         loop {
             let left = limit.saturating_duration_since(Instant::now());
             let live = match shared.live() {
                 Ok(live) => live,
                 Err(_) => self.wait_for(left, || shared.live()).await?,
             };
-            let Some(places) = &live.places else {
-                unreachable!("every connection of a resource with a bound has places")
+            let place = match &live.places {
+                Some(places) => match self.place_on(&live, places, began, limit).await? {
+                    None => continue,
+                    place => place,
+                },
+                // It is older than the bound, which was set while it was there.
+                None => None,
             };
-            let Some(place) = self.place_on(&live, places, began, limit).await? else { continue };
             match Lease::take(shared, site) {
                 Ok(lease) if lease.generation() == live.generation => {
                     return Ok((lease, place));

@@ -43,7 +43,7 @@ pub(crate) async fn drained(
 pub(crate) async fn end<B: Backend>(mut supervisor: Supervisor<B>) {
     let shared = Arc::clone(&supervisor.shared);
     // Kept for the goodbye, so that leases that never come back can't use all the time up.
-    let reserve = shared.settings.close_timeout.min(shared.close_by.remaining() / 4);
+    let reserve = shared.settings().close_timeout.min(shared.close_by.remaining() / 4);
     if shared.close_by.bound(reserve, shared.gate.empty()).await.is_none() {
         shared.force([Forced::Leases(shared.gate.inside())]);
     }
@@ -58,7 +58,7 @@ pub(crate) async fn end<B: Backend>(mut supervisor: Supervisor<B>) {
 }
 
 async fn goodbye<B: Backend>(shared: &Arc<Shared<B>>, client: B::Client) {
-    let limit = shared.settings.close_timeout.min(shared.close_by.remaining());
+    let limit = shared.settings().close_timeout.min(shared.close_by.remaining());
     let goodbye = tokio::time::timeout(limit, shared.backend.close(client));
     let forced = match shared.close_by.bound(Duration::ZERO, goodbye).await {
         Some(Ok(Ok(()))) => return,

@@ -78,6 +78,11 @@ impl Hysteresis {
         Self { needed: needed.max(1), seen: 0 }
     }
 
+    /// Trips after so many from now on; what was seen counts.
+    pub(crate) fn set_needed(&mut self, needed: u32) {
+        self.needed = needed.max(1);
+    }
+
     /// One more of the kind that is counted; whether that was enough.
     pub(crate) fn count(&mut self) -> bool {
         self.seen = self.seen.saturating_add(1);

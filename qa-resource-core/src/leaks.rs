@@ -5,7 +5,7 @@ use crate::shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 /// The longest time between two looks; also the resolution of a lease's age.
 const LONGEST_TICK: Duration = Duration::from_millis(250);
@@ -13,17 +13,16 @@ const SHORTEST_TICK: Duration = Duration::from_millis(10);
 
 /// Runs until it is dropped: the supervisor owns it.
 pub(crate) async fn watch<B: Backend>(shared: Arc<Shared<B>>) {
-    let threshold = shared.settings.leak_threshold;
-    let tick = if threshold.is_zero() {
-        LONGEST_TICK
-    } else {
-        (threshold / 4).clamp(SHORTEST_TICK, LONGEST_TICK)
-    };
+    let (mut threshold, mut tick) = pace(&shared);
     let (mut clock, mut last) = (Duration::ZERO, Instant::now());
-    let mut ticks = tokio::time::interval(tick);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = ticks_of(tick);
     loop {
         ticks.tick().await;
+        if pace(&shared) != (threshold, tick) {
+            (threshold, tick) = pace(&shared);
+            ticks = ticks_of(tick);
+            ticks.reset();
+        }
         // By a tick at the most: after a pause of the whole process, leases that were taken by the
         // old clock must not look as old as the pause was long.
         clock += last.elapsed().min(tick);
@@ -35,6 +34,21 @@ pub(crate) async fn watch<B: Backend>(shared: Arc<Shared<B>>) {
             report(&shared, threshold + tick);
         }
     }
+}
+
+/// The threshold as it is set at this moment, and how often leases are looked at by it.
+fn pace<B: Backend>(shared: &Shared<B>) -> (Duration, Duration) {
+    let threshold = shared.settings().leak_threshold;
+    if threshold.is_zero() {
+        return (threshold, LONGEST_TICK);
+    }
+    (threshold, (threshold / 4).clamp(SHORTEST_TICK, LONGEST_TICK))
+}
+
+fn ticks_of(tick: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(tick);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 fn report<B: Backend>(shared: &Shared<B>, threshold: Duration) {

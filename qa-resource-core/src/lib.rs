@@ -64,6 +64,7 @@ mod dial;
 mod ending;
 mod endpoint;
 mod error;
+mod file_credentials;
 mod gate;
 mod group;
 mod health;
@@ -80,6 +81,7 @@ mod resource;
 mod retry;
 mod run;
 mod secret;
+mod secret_file;
 mod settings;
 mod shared;
 mod shutdown;
@@ -101,6 +103,7 @@ pub use credentials::{Credentials, Login};
 pub use dial::DIAL_LIMIT;
 pub use endpoint::{Endpoint, EndpointError, Host};
 pub use error::{Class, Error, ErrorKind, Outcome, Result};
+pub use file_credentials::{FileCredentials, LoginPart};
 pub use group::{
     Ejection, Group, GroupEvent, GroupEvents, GroupSettings, MOST_MEMBERS, Member, MemberStatus,
     Policy, SwitchReason,
@@ -112,6 +115,7 @@ pub use report::{CloseReport, Forced};
 pub use resource::Resource;
 pub use retry::{Backoff, Budget};
 pub use secret::Secret;
+pub use secret_file::{SecretFile, SecretFileError};
 pub use settings::Settings;
 pub use shutdown::{Shutdown, ShutdownReport};
 pub use state::{Event, State};

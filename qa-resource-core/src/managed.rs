@@ -1,6 +1,6 @@
 //! What a registry needs of a group, whatever its backend.
 
-use crate::{CloseReport, Reading, Result, Stage, State, Status};
+use crate::{CloseReport, Reading, Result, Settings, Stage, State, Status};
 use async_trait::async_trait;
 use std::any::Any;
 use std::time::Duration;
@@ -19,6 +19,10 @@ pub trait Managed: Send + Sync + 'static {
     fn status(&self) -> Vec<Status>;
     /// The group itself, to be downcast to its type.
     fn as_any(&self) -> &dyn Any;
+    /// Has other settings be in force for every member.
+    fn set_settings(&self, settings: &Settings);
+    /// Has every member make a fresh connection.
+    fn reconnect(&self);
     /// Connects, and waits until it is ready.
     async fn connect(&self) -> Result<()>;
     /// Pings now.

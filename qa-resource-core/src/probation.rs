@@ -27,6 +27,13 @@ impl Probation {
         Self { interval, needed: interval, until: None }
     }
 
+    /// Another interval from now on; what is under way goes on as it was.
+    pub(crate) fn set_interval(&mut self, interval: Duration) {
+        if self.interval != interval {
+            (self.interval, self.needed) = (interval, interval);
+        }
+    }
+
     /// The connection was lost after it had lived so long.
     pub(crate) fn lost(&mut self, lived: Duration) {
         let came_back = self.until.is_some();
@@ -75,6 +82,15 @@ mod tests {
     fn each_loss_that_comes_soon_doubles_it_up_to_an_end() {
         assert_eq!(probations(&[60, 1, 1, 1, 1, 1]), [2, 4, 8, 16, 32, 32]);
         assert_eq!(probations(&[60, 1, 1, 32]), [2, 4, 8, 2], "and a good life forgives it");
+    }
+
+    #[test]
+    fn another_interval_counts_from_the_next_loss() {
+        let (mut probation, now) = (Probation::new(INTERVAL), Instant::now());
+        probation.set_interval(5 * INTERVAL);
+        probation.lost(Duration::from_secs(3_600));
+        probation.came_back(now);
+        assert_eq!(probation.left(now), 5 * INTERVAL);
     }
 
     #[test]

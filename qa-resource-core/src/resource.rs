@@ -47,7 +47,7 @@ impl<B: Backend> Resource<B> {
         let shared = self.shared();
         let mut changes = shared.changes();
         self.start()?;
-        let deadline = Instant::now() + shared.settings.connect_deadline;
+        let deadline = Instant::now() + shared.settings().connect_deadline;
         loop {
             match shared.state() {
                 State::Ready => return Ok(()),
@@ -56,7 +56,7 @@ impl<B: Backend> Resource<B> {
                 State::Connecting => drop(changes.recv().await),
                 State::Reconnecting => {
                     if timeout_at(deadline, changes.recv()).await.is_err() {
-                        return Err(self.not_in_time(shared.settings.connect_deadline));
+                        return Err(self.not_in_time(shared.settings().connect_deadline));
                     }
                 }
             }
@@ -82,7 +82,7 @@ impl<B: Backend> Resource<B> {
     pub(crate) async fn acquire_at(&self, site: &'static Location<'static>) -> Result<Lease<B>> {
         match Lease::take(self.shared(), site) {
             Ok(lease) => Ok(lease),
-            Err(_) => self.wait_for_lease(site, self.shared().settings.acquire_timeout).await,
+            Err(_) => self.wait_for_lease(site, self.shared().settings().acquire_timeout).await,
         }
     }
 
@@ -148,10 +148,27 @@ impl<B: Backend> Resource<B> {
         self.shared().state()
     }
 
-    /// The settings that it was made with.
+    /// The settings that are in force.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.shared().settings
+    pub fn settings(&self) -> Arc<Settings> {
+        self.shared().all_settings()
+    }
+
+    /// Has other settings be in force from now on, without a new connection. What is under way goes
+    /// on with those that it began with; [`max_in_flight`](Settings::max_in_flight) counts from the
+    /// next connection on, which [`reconnect`](Self::reconnect) makes.
+    ///
+    /// ```
+    /// # use qa_resource_core::{Backend, Resource, Settings};
+    /// # use std::time::Duration;
+    /// fn be_patient<B: Backend>(resource: &Resource<B>) {
+    ///     let patience = Duration::from_secs(30);
+    ///     let settings = Settings::clone(&resource.settings());
+    ///     resource.set_settings(Settings { acquire_timeout: patience, ..settings });
+    /// }
+    /// ```
+    pub fn set_settings(&self, settings: Settings) {
+        self.shared().set_settings(settings);
     }
 
     /// The backend that it was made with.
@@ -204,18 +221,16 @@ impl<B: Backend> Resource<B> {
         if shared.state() == State::Ready {
             shared.check.notify_one();
             // Twice the limit: a ping may be under way, and the one that was asked for follows it.
-            let limit = shared.settings.health_timeout * 2 + GRACE;
+            let limit = shared.settings().health_timeout * 2 + GRACE;
             let _ = timeout(limit, readings.changed()).await;
         }
         shared.reading()
     }
 
     /// Leaves the present connection and makes a fresh one, with the login and the certificates that
-    /// are good now. Leases that are out keep the old client, which is closed within
-    /// [`close_timeout`](Settings::close_timeout); one that its driver heals
-    /// ([`Recovery::Driver`](crate::Recovery::Driver)) is closed when they have come back, or after
-    /// [`operation_timeout`](Settings::operation_timeout). Nothing happens unless the resource is
-    /// ready.
+    /// are good now. Leases that are out keep the old client, which is closed when they have come
+    /// back, or after [`operation_timeout`](Settings::operation_timeout); who wants a lease meanwhile
+    /// waits for the fresh one. Nothing happens unless the resource is ready.
     pub fn reconnect(&self) {
         if self.state() == State::Ready {
             self.shared().renew.notify_one();

@@ -74,7 +74,7 @@ pub(crate) trait Source<B: Backend>: Sync {
     /// The one that gave it.
     type Member: Send + Sync;
 
-    fn settings(&self) -> &Settings;
+    fn settings(&self) -> Arc<Settings>;
 
     /// A lease for one attempt, of none of `tried` where there is another.
     fn admit(
@@ -109,7 +109,7 @@ pub(crate) struct End {
 impl<B: Backend> Source<B> for Resource<B> {
     type Member = ();
 
-    fn settings(&self) -> &Settings {
+    fn settings(&self) -> Arc<Settings> {
         Self::settings(self)
     }
 

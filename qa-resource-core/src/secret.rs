@@ -22,6 +22,12 @@ impl Secret {
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
+
+    /// Whether there is no text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.expose_secret().is_empty()
+    }
 }
 
 impl From<&str> for Secret {
@@ -35,6 +41,16 @@ impl From<String> for Secret {
         Self(SecretString::from(text))
     }
 }
+
+impl PartialEq for Secret {
+    /// Whether the texts are the same: for configurations, and not to check a password with, because
+    /// how long it takes tells how much of it is right.
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! The knobs of a resource. Every default works; every one can be set.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How a resource behaves in time. Plain data: set what you want and take the rest from
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// let settings = Settings { acquire_timeout: Duration::from_secs(1), ..Settings::default() };
 /// assert_eq!(settings.health_interval, Duration::from_secs(2));
 /// ```
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Limit for one connect attempt: dial, handshake, login, session and a first ping.

@@ -13,7 +13,7 @@ use crate::{
     Backend, Budget, CloseReport, Error, ErrorKind, Forced, Health, Reading, Settings, State,
     Transition,
 };
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -28,7 +28,7 @@ pub(crate) const HISTORY: usize = 256;
 pub(crate) struct Shared<B: Backend> {
     pub(crate) name: Arc<str>,
     pub(crate) backend: B,
-    pub(crate) settings: Settings,
+    settings: ArcSwap<Settings>,
     pub(crate) gate: CachePadded<Gate>,
     pub(crate) snapshot: ArcSwap<Snapshot<B>>,
     pub(crate) counters: Counters,
@@ -80,8 +80,26 @@ impl<B: Backend> Shared<B> {
             changes: broadcast::Sender::new(HISTORY),
             groups: Mutex::default(),
             writer: Mutex::new(()),
-            settings,
+            settings: ArcSwap::from_pointee(settings),
         }
+    }
+
+    /// The settings that are in force, for one look at them. Not over an await: copy what is needed.
+    pub(crate) fn settings(&self) -> Guard<Arc<Settings>> {
+        self.settings.load()
+    }
+
+    /// All of them, to be kept.
+    pub(crate) fn all_settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Has other settings be in force, and a ping made now, so that no wait of the old ones goes on.
+    pub(crate) fn set_settings(&self, settings: Settings) {
+        let settings = settings.bounded();
+        self.probation().set_interval(settings.health_interval);
+        self.settings.store(Arc::new(settings));
+        self.check.notify_one();
     }
 
     pub(crate) fn state(&self) -> State {
@@ -99,7 +117,7 @@ impl<B: Backend> Shared<B> {
 
     /// How many operations may be under way on one connection at once.
     pub(crate) fn max_in_flight(&self) -> Option<u32> {
-        self.settings.max_in_flight.or_else(|| self.backend.max_in_flight())
+        self.settings().max_in_flight.or_else(|| self.backend.max_in_flight())
     }
 
     /// Every state change from now on, in order.

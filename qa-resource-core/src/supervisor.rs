@@ -24,7 +24,6 @@ pub(crate) struct Supervisor<B: Backend> {
     pub(crate) held: Option<B::Client>,
     /// Goodbyes to lost clients that are under way.
     pub(crate) retired: TaskTracker,
-    backoff: Backoff,
 }
 
 /// Starts the supervisor of a resource on the current runtime.
@@ -55,8 +54,13 @@ impl<B: Backend> Drop for EndsWithTask<B> {
 
 impl<B: Backend> Supervisor<B> {
     fn new(shared: Arc<Shared<B>>) -> Self {
-        let backoff = Backoff::new(shared.settings.backoff_floor, shared.settings.backoff_cap);
-        Self { shared, held: None, retired: TaskTracker::new(), backoff }
+        Self { shared, held: None, retired: TaskTracker::new() }
+    }
+
+    /// The delays as they are set at this moment.
+    fn backoff(&self) -> Backoff {
+        let settings = self.shared.settings();
+        Backoff::new(settings.backoff_floor, settings.backoff_cap)
     }
 
     async fn run(mut self) {
@@ -88,14 +92,14 @@ impl<B: Backend> Supervisor<B> {
 
     /// The first connect: gives up after its attempts, its time, or a permanent error.
     async fn first_connect(&mut self) {
-        let settings = self.shared.settings.clone();
+        let settings = self.shared.all_settings();
         let deadline = Instant::now() + settings.connect_deadline;
         let mut delay = None;
         for attempt in 1u32.. {
             let left = deadline.saturating_duration_since(Instant::now());
             let limit = settings.connect_timeout.min(left);
             let Err(error) = self.attempt(None, limit).await else { return };
-            let next = self.backoff.next(delay, fastrand::f64());
+            let next = self.backoff().next(delay, fastrand::f64());
             let over = attempt >= settings.connect_attempts || Instant::now() + next >= deadline;
             if over || !error.kind().is_transient() {
                 let _ = self.shared.apply(Change::GaveUp(error.spent()));
@@ -121,11 +125,10 @@ impl<B: Backend> Supervisor<B> {
         let lost = self.shared.apply(Change::Lost(error)).is_ok();
         match (B::RECOVERY, healthy) {
             _ if !lost => {}
-            // One that its driver heals, too: a fresh one has a fresh login, and what is under way on
-            // the old one, which is a whole pool, may finish.
-            (Recovery::Driver, Some(ended)) => self.retire_after(ended),
+            // A fresh one has a fresh login, and what is under way on the old one may finish.
+            (_, Some(ended)) => self.retire_after(ended),
             (Recovery::Driver, None) => {}
-            (Recovery::Supervisor, _) => self.retire_held(),
+            (Recovery::Supervisor, None) => self.retire_held(),
         }
     }
 
@@ -135,11 +138,11 @@ impl<B: Backend> Supervisor<B> {
         let (mut permanent, mut hurried) = (false, false);
         let (mut took, mut attempts) = (Duration::ZERO, 0u32);
         loop {
-            let next = self.backoff.next(delay, fastrand::f64());
+            let next = self.backoff().next(delay, fastrand::f64());
             delay = Some(next);
             // Only somebody's action mends a permanent error (a rotated password): no hurry.
-            let slow = permanent.then(|| self.backoff.slow(fastrand::f64()));
-            let rest = slow.unwrap_or_else(|| self.backoff.rest(next, took, fastrand::f64()));
+            let slow = permanent.then(|| self.backoff().slow(fastrand::f64()));
+            let rest = slow.unwrap_or_else(|| self.backoff().rest(next, took, fastrand::f64()));
             // A driver that has been wrong a moment ago is not listened to: what it takes for a
             // server that is back may still refuse us.
             if permanent || hurried {
@@ -157,7 +160,7 @@ impl<B: Backend> Supervisor<B> {
                 continue;
             }
             attempts = attempts.saturating_add(1);
-            let limit = self.shared.settings.connect_timeout;
+            let limit = self.shared.settings().connect_timeout;
             let Err(error) = self.attempt(permit.flatten(), limit).await else { return };
             took = dialled.elapsed();
             permanent = !error.kind().is_transient();
@@ -221,7 +224,8 @@ impl<B: Backend> Supervisor<B> {
 
     /// Waits for leave to dial.
     async fn line_up(&self) -> Result<Permit> {
-        let permit = timeout(self.shared.settings.connect_deadline, dial::permit()).await;
+        let limit = self.shared.settings().connect_deadline;
+        let permit = timeout(limit, dial::permit()).await;
         permit.ok().flatten().ok_or_else(|| {
             let message = format!(
                 "cannot connect to {}: too many connects are under way in this process",
@@ -260,8 +264,10 @@ impl<B: Backend> Supervisor<B> {
         if self.shared.state() != State::Reconnecting {
             return Ok(());
         }
-        for _ in 1..self.shared.settings.health_successes {
-            sleep(self.shared.settings.health_interval).await;
+        let pings = self.shared.settings().health_successes;
+        for _ in 1..pings {
+            let interval = self.shared.settings().health_interval;
+            sleep(interval).await;
             if let Some(client) = &self.held {
                 vigil::ping(&self.shared, client).await?;
             }
@@ -278,7 +284,7 @@ impl<B: Backend> Supervisor<B> {
     /// The same once nobody holds a lease on it any more, but no later than what is under way may
     /// take.
     fn retire_after(&mut self, ended: CancellationToken) {
-        self.retire(self.shared.settings.operation_timeout, ended);
+        self.retire(self.shared.settings().operation_timeout, ended);
     }
 
     fn retire(&mut self, limit: Duration, ended: CancellationToken) {
@@ -289,7 +295,8 @@ impl<B: Backend> Supervisor<B> {
                 let _ = timeout(limit, ended.cancelled()).await;
             }
             let goodbye = shared.backend.close(client);
-            if !matches!(timeout(shared.settings.close_timeout, goodbye).await, Ok(Ok(()))) {
+            let limit = shared.settings().close_timeout;
+            if !matches!(timeout(limit, goodbye).await, Ok(Ok(()))) {
                 tracing::debug!(resource = %shared.name, "a lost connection did not hear the goodbye");
             }
         });

@@ -1,6 +1,6 @@
 //! How to trust a server and prove who we are.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// TLS for one resource. Whether TLS is used at all is the URL's business (`rediss`, `amqps`,
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 ///
 /// The default trusts the system's certificates, verifies the server's name, and shows none.
 /// Files are read at each connect, so that a renewed certificate is taken up by the next one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TlsSettings {
     /// A PEM file with the authorities to trust instead of the system's. Default: none.

@@ -31,10 +31,9 @@ pub(crate) async fn keep<B: Backend>(shared: &Shared<B>, client: &B::Client) -> 
 
 /// Pings until so many failed in a row.
 async fn pings<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Error {
-    let settings = &shared.settings;
-    let mut failures = Hysteresis::new(settings.health_failures);
+    let mut failures = Hysteresis::new(shared.settings().health_failures);
     let mut last = Instant::now();
-    let mut wait = settings.health_interval;
+    let mut wait = shared.settings().health_interval;
     let mut impaired = false;
     loop {
         tokio::select! {
@@ -45,19 +44,20 @@ async fn pings<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Error {
             }
         }
         impaired = shared.backend.impairment(client).is_some();
+        failures.set_needed(shared.settings().health_failures);
         last = Instant::now();
         // A failed ping is followed by the next one at once: that is what makes two of them quick.
         wait = SHORTEST_GAP;
         match ping(shared, client).await {
             Ok(latency) => {
                 failures.reset();
-                wait = settings.health_interval;
+                wait = shared.settings().health_interval;
                 shared.read(reading(shared, client, latency));
             }
             // It answers: that it can't keep up is no reason to leave it.
             Err(error) if error.kind() == ErrorKind::Overloaded => {
                 failures.reset();
-                wait = settings.health_interval;
+                wait = shared.settings().health_interval;
                 shared.read(Reading::new(Health::Degraded, None, Some(error)));
             }
             Err(error) if failures.count() => return error,
@@ -79,7 +79,7 @@ fn reading<B: Backend>(shared: &Shared<B>, client: &B::Client, latency: Duration
 
 /// One bounded ping, and how long it took.
 pub(crate) async fn ping<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Result<Duration> {
-    let (began, limit) = (Instant::now(), shared.settings.health_timeout);
+    let (began, limit) = (Instant::now(), shared.settings().health_timeout);
     match timeout(limit, shared.backend.ping(client)).await {
         Ok(Ok(())) => Ok(began.elapsed()),
         Ok(Err(error)) => Err(shared.driver_error("no sign of life from", error)),

@@ -1,11 +1,13 @@
 //! The environment as a source: resources of its own, overrides, and `${NAME}` in texts.
 
-use super::{Config, ConfigError, ResourceConfig};
+use super::draft::{Draft, Found};
+use super::origin::{Origin, Origins};
+use super::{Config, ConfigError};
 use crate::config::error::without_value;
 use crate::run::SHUTDOWN_TIMEOUT;
-use qa_resource_core::{Settings, Target, TlsSettings};
+use qa_resource_core::{Secret, SecretFile, Settings, TlsSettings};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 /// The variables that were there when it was made.
@@ -30,10 +32,24 @@ impl Environment {
         )
     }
 
-    /// The variable that overrides a resource's URL, where it is set.
-    pub(crate) fn url_of(&self, resource: &str) -> Option<(String, &str)> {
-        let name = format!("QA_{}_URL", capitals(resource));
-        self.0.get(&name).map(|value| (name, value.as_str()))
+    /// A variable's value, where it is set.
+    pub(super) fn value(&self, variable: &str) -> Option<&str> {
+        self.0.get(variable).map(String::as_str)
+    }
+
+    /// What a variable says, or the file that the variable with `_FILE` behind its name names.
+    pub(super) fn text_or_file(&self, variable: &str) -> Result<Option<Found>, ConfigError> {
+        let file_variable = format!("{variable}_FILE");
+        let origin = |name: &str| Origin::Variable(name.to_owned());
+        let text = self.value(variable).map(|text| (Secret::from(text), origin(variable)));
+        let file = self.value(&file_variable);
+        let file = file.map(|path| (SecretFile::new(path), origin(&file_variable)));
+        Found::one_of(text, file, (variable, &file_variable))
+    }
+
+    /// What overrides a resource's `url`, `user` or `password`, where it is set.
+    pub(super) fn part_of(&self, resource: &str, key: &str) -> Result<Option<Found>, ConfigError> {
+        self.text_or_file(&variable(resource, key))
     }
 
     /// The variables that override a resource's settings: name, setting, value.
@@ -66,6 +82,21 @@ impl Environment {
         }
         Ok(done + rest)
     }
+
+    /// The names of the resources whose URL is in a variable, in lower case, in order.
+    fn resources(&self) -> BTreeSet<String> {
+        let names = self.0.keys().filter_map(|variable| {
+            let rest = variable.strip_prefix("QA_")?;
+            let name = rest.strip_suffix("_URL").or_else(|| rest.strip_suffix("_URL_FILE"))?;
+            (!name.is_empty() && !name.starts_with("TEST_")).then(|| name.to_lowercase())
+        });
+        names.collect()
+    }
+}
+
+/// The variable that overrides a resource's key: `QA_CACHE_URL`.
+pub(super) fn variable(resource: &str, key: &str) -> String {
+    format!("QA_{}_{}", capitals(resource), key.to_uppercase())
 }
 
 /// A resource's name as it stands in a variable's.
@@ -77,37 +108,53 @@ fn capitals(name: &str) -> String {
 
 /// A resource for each `QA_<NAME>_URL`.
 pub(crate) fn config(environment: &Environment) -> Result<Config, ConfigError> {
-    let mut resources = Vec::new();
-    for (variable, url) in &environment.0 {
-        let name = variable.strip_prefix("QA_").and_then(|rest| rest.strip_suffix("_URL"));
-        let Some(name) = name.filter(|name| !name.is_empty() && !name.starts_with("TEST_")) else {
-            continue;
-        };
-        let name = name.to_lowercase();
-        let target = Target::parse(name.as_str(), url).map_err(|error| ConfigError::Variable {
-            variable: variable.clone(),
-            message: error.message().to_owned(),
-        })?;
-        let settings = with_overrides(Table::new(), &name, environment)?;
-        let settings = Settings::deserialize(Value::Table(settings)).map_err(|error| {
-            ConfigError::Variable {
-                variable: format!("QA_{}__…", capitals(&name)),
-                message: without_value(error.message()),
-            }
-        })?;
-        let target = Target { tls: TlsSettings::default(), ..target };
-        resources.push(ResourceConfig { target, settings, required: true });
+    let mut drafts = Vec::new();
+    for name in environment.resources() {
+        if let Some(url) = environment.part_of(&name, "url")? {
+            let user = environment.part_of(&name, "user")?;
+            let password = environment.part_of(&name, "password")?;
+            drafts.push(draft(name, url, (user, password), environment)?);
+        }
     }
-    Ok(Config { resources, shutdown_timeout: SHUTDOWN_TIMEOUT })
+    of_drafts(drafts)
+}
+
+/// A resource that no file says anything of.
+pub(super) fn draft(
+    name: String,
+    url: Found,
+    (user, password): (Option<Found>, Option<Found>),
+    environment: &Environment,
+) -> Result<Draft, ConfigError> {
+    let (table, origins) = with_overrides(Table::new(), &name, environment)?;
+    let settings = Settings::deserialize(Value::Table(table)).map_err(|error| {
+        let variable = format!("QA_{}__…", capitals(&name));
+        ConfigError::Variable { variable, message: without_value(error.message()) }
+    })?;
+    let tls = TlsSettings::default();
+    Ok(Draft { name, url, user, password, tls, settings, required: true, origins })
+}
+
+/// The configuration of these resources and nothing else.
+pub(super) fn of_drafts(drafts: Vec<Draft>) -> Result<Config, ConfigError> {
+    let mut config = Config { shutdown_timeout: SHUTDOWN_TIMEOUT, ..Config::default() };
+    for draft in drafts {
+        let name = draft.name.clone();
+        let (resource, origins) = draft.finish()?;
+        config.resources.push(resource);
+        config.sources.resources.insert(name, origins);
+    }
+    Ok(config)
 }
 
 /// A table of settings with the environment's in it, each checked by itself so that an error can
-/// name its variable.
-pub(crate) fn with_overrides(
+/// name its variable; and where those came from.
+pub(super) fn with_overrides(
     mut table: Table,
     resource: &str,
     environment: &Environment,
-) -> Result<Table, ConfigError> {
+) -> Result<(Table, Origins), ConfigError> {
+    let mut origins = Origins::new();
     for (variable, setting, text) in environment.settings_of(resource) {
         let value =
             text.parse::<i64>().map_or_else(|_| Value::String(text.to_owned()), Value::Integer);
@@ -116,9 +163,10 @@ pub(crate) fn with_overrides(
             variable: variable.to_owned(),
             message: without_value(error.message()),
         })?;
+        origins.insert(setting.clone(), Origin::Variable(variable.to_owned()));
         table.insert(setting, value);
     }
-    Ok(table)
+    Ok((table, origins))
 }
 
 #[cfg(test)]
@@ -141,6 +189,30 @@ mod tests {
         assert_eq!(redis.target.endpoint.address(6379), "cache:1/2");
         assert_eq!(redis.settings.acquire_timeout, Duration::from_millis(250));
         assert_eq!(redis.settings.connect_attempts, 7);
+        let origin = config.sources.of("redis", "acquire_timeout");
+        assert_eq!(origin.to_string(), "variable QA_REDIS__ACQUIRE_TIMEOUT");
+    }
+
+    #[test]
+    fn url_user_and_password_may_be_in_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (url, password) = (file("url", "redis://me:old@h\n"), file("password", "hunter2\n"));
+        let environment = Environment::of(&[
+            ("QA_CACHE_URL_FILE", url.as_str()),
+            ("QA_CACHE_PASSWORD_FILE", password.as_str()),
+        ]);
+        let config = config(&environment).unwrap();
+        let endpoint = &config.resources[0].target.endpoint;
+        assert_eq!(endpoint.user(), Some(&Secret::from("me")));
+        assert_eq!(endpoint.password(), Some(&Secret::from("hunter2")));
+        assert!(config.resources[0].target.credentials.is_some(), "asked at each connect");
+        let origin = config.sources.of("cache", "password").to_string();
+        assert_eq!(origin, format!("file {password} (named by variable QA_CACHE_PASSWORD_FILE)"));
     }
 
     #[test]
@@ -149,6 +221,8 @@ mod tests {
             ("QA_REDIS_URL", "redis:/me:hunter2@x", "no scheme"),
             ("QA_REDIS__ACQUIRE_TIMEOUT", "hunter2", "the value is not a duration"),
             ("QA_REDIS__ACQIRE_TIMEOUT", "1s", "unknown field `acqire_timeout`"),
+            ("QA_REDIS_URL_FILE", "/hunter", "set one of them"),
+            ("QA_REDIS_PASSWORD_FILE", "/no/such/file", "/no/such/file: there is none; mount"),
         ] {
             let mut variables = vec![("QA_REDIS_URL", "redis://x")];
             variables.retain(|(name, _)| *name != variable);

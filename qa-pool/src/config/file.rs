@@ -1,10 +1,13 @@
 //! The TOML file as a source.
 
-use super::environment::{Environment, with_overrides};
+use super::draft::{Draft, Found};
+use super::environment::{Environment, of_drafts, variable, with_overrides};
 use super::error::without_value;
-use super::{Config, ConfigError, ResourceConfig};
+use super::keys::OWN;
+use super::origin::{Origin, Origins};
+use super::{Config, ConfigError};
 use crate::run::SHUTDOWN_TIMEOUT;
-use qa_resource_core::{Endpoint, Secret, Target, TlsSettings};
+use qa_resource_core::{Secret, SecretFile, TlsSettings};
 use serde::Deserialize;
 use std::ops::Range;
 use std::time::Duration;
@@ -31,15 +34,21 @@ struct Own {
     #[serde(default)]
     name: String,
     url: Option<Secret>,
+    url_file: Option<String>,
     user: Option<Secret>,
+    user_file: Option<String>,
     password: Option<Secret>,
+    password_file: Option<String>,
     #[serde(default = "required")]
     required: bool,
     #[serde(default)]
     tls: TlsSettings,
 }
 
-const OWN_KEYS: [&str; 6] = ["name", "url", "user", "password", "required", "tls"];
+/// Whether a key is a resource's own, and not one of its settings.
+fn is_own(key: &str) -> bool {
+    key == "tls" || OWN.iter().any(|(name, ..)| *name == key)
+}
 
 fn required() -> bool {
     true
@@ -59,75 +68,102 @@ pub(crate) fn parse(
     let begins: Vec<_> = parsed.resource.iter().map(|table| table.span().start).collect();
     let ends = begins.iter().skip(1).copied().chain([text.len()]);
     let spans = begins.iter().copied().zip(ends).map(|(begin, end)| begin..end);
-    let resources = parsed
+    let drafts = parsed
         .resource
         .into_iter()
         .zip(spans)
-        .map(|(table, span)| {
-            resource(table.into_inner(), &Source { text, file, span }, environment)
-        })
+        .map(|(table, span)| draft(table.into_inner(), &Source { text, file, span }, environment))
         .collect::<Result<_, _>>()?;
-    Ok(Config { resources, shutdown_timeout: parsed.shutdown_timeout })
+    let mut config = of_drafts(drafts)?;
+    config.shutdown_timeout = parsed.shutdown_timeout;
+    let first = begins.first().copied().unwrap_or(text.len());
+    let head = Source { text, file, span: 0..first };
+    config.sources.shutdown_timeout = head.origin_of("shutdown_timeout").unwrap_or_default();
+    Ok(config)
 }
 
-fn resource(
+fn draft(
     table: Table,
     source: &Source<'_>,
     environment: &Environment,
-) -> Result<ResourceConfig, ConfigError> {
-    let (own, settings): (Table, Table) =
-        table.into_iter().partition(|(key, _)| OWN_KEYS.contains(&key.as_str()));
+) -> Result<Draft, ConfigError> {
+    let (own, settings): (Table, Table) = table.into_iter().partition(|(key, _)| is_own(key));
+    let tls_keys = own.get("tls").and_then(Value::as_table).cloned().unwrap_or_default();
+    let of_file = settings.keys().cloned();
+    let of_tls = tls_keys.keys().map(|key| format!("tls.{key}"));
+    let of_file = of_file.chain(own.contains_key("required").then(|| "required".to_owned()));
+    let mut origins: Origins = of_file
+        .chain(of_tls)
+        .chain(["name".to_owned()])
+        .map(|key| (key.clone(), source.origin(&key)))
+        .collect();
     let own: Own = source.read(own)?;
     if own.name.is_empty() {
         return Err(source.error("name", "a resource has no name; set name = \"…\""));
     }
-    let settings = source.read(with_overrides(settings, &own.name, environment)?)?;
-    let target = Target {
-        name: own.name.as_str().into(),
-        endpoint: endpoint(&own, source, environment)?,
+    let (settings, overridden) = with_overrides(settings, &own.name, environment)?;
+    origins.extend(overridden);
+    let parts = Parts { name: &own.name, source, environment };
+    Ok(Draft {
+        url: parts.found("url", own.url, own.url_file)?.ok_or_else(|| parts.no_url())?,
+        user: parts.found("user", own.user, own.user_file)?,
+        password: parts.found("password", own.password, own.password_file)?,
         tls: own.tls,
-    };
-    Ok(ResourceConfig { target, settings, required: own.required })
+        settings: source.read(settings)?,
+        required: own.required,
+        origins,
+        name: own.name.clone(),
+    })
 }
 
-fn endpoint(
-    own: &Own,
-    source: &Source<'_>,
-    environment: &Environment,
-) -> Result<Endpoint, ConfigError> {
-    let name = &own.name;
-    let expand = |key: &str, text: &Secret| {
-        let expanded = environment.expand(text.expose());
-        expanded
-            .map_err(|message| source.error(key, format!("resource `{name}`: {key}: {message}")))
-    };
-    let endpoint: Endpoint = match (environment.url_of(name), &own.url) {
-        (Some((variable, url)), _) => url
-            .parse()
-            .map_err(|error| ConfigError::Variable { variable, message: format!("{error}") })?,
-        (None, Some(url)) => expand("url", url)?
-            .parse()
-            .map_err(|error| source.error("url", format!("resource `{name}`: {error}")))?,
-        (None, None) => {
-            let variable = format!(
-                "QA_{}_URL",
-                name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
-            );
-            return Err(source.error(
-                "name",
-                format!(
-                    "resource `{name}` has no url; set url, or the environment variable {variable}"
-                ),
-            ));
+/// Finds the parts of a resource that may be in the environment, in the file, or in files of their own.
+struct Parts<'a> {
+    name: &'a str,
+    source: &'a Source<'a>,
+    environment: &'a Environment,
+}
+
+impl Parts<'_> {
+    fn found(
+        &self,
+        key: &str,
+        text: Option<Secret>,
+        file: Option<String>,
+    ) -> Result<Option<Found>, ConfigError> {
+        let by_environment = self.environment.part_of(self.name, key)?;
+        if by_environment.is_some() {
+            return Ok(by_environment);
         }
-    };
-    let own_or = |key: &str, own: &Option<Secret>, url: Option<&Secret>| match own {
-        Some(text) => expand(key, text).map(|text| Some(Secret::from(text))),
-        None => Ok(url.cloned()),
-    };
-    let user = own_or("user", &own.user, endpoint.user())?;
-    let password = own_or("password", &own.password, endpoint.password())?;
-    Ok(endpoint.with_credentials(user, password))
+        let file_key = format!("{key}_file");
+        let text = text.map(|text| {
+            self.expanded(key, text.expose())
+                .map(|text| (Secret::from(text), self.source.origin(key)))
+        });
+        let file = file.map(|path| {
+            self.expanded(&file_key, &path)
+                .map(|path| (SecretFile::new(path), self.source.origin(&file_key)))
+        });
+        Found::one_of(text.transpose()?, file.transpose()?, (key, &file_key))
+    }
+
+    fn expanded(&self, key: &str, text: &str) -> Result<String, ConfigError> {
+        let name = self.name;
+        let expanded = self.environment.expand(text);
+        expanded.map_err(|message| {
+            self.source.error(key, format!("resource `{name}`: {key}: {message}"))
+        })
+    }
+
+    fn no_url(&self) -> ConfigError {
+        let (name, variable) = (self.name, variable(self.name, "url"));
+        self.source.error(
+            "name",
+            format!(
+                "resource `{name}` has no url; set url, url_file, or the environment variable \
+                 {variable} or {variable}_FILE"
+            ),
+        )
+    }
 }
 
 /// Where a table stands in its file, for errors with a line.
@@ -149,7 +185,8 @@ impl Source<'_> {
             let key = unknown.map_or(path, str::to_owned);
             let message = match unknown {
                 Some(_) => {
-                    format!("{message}, or one of a resource's own: {}", OWN_KEYS.join(", "))
+                    let own: Vec<_> = OWN.iter().map(|(name, ..)| *name).collect();
+                    format!("{message}, or one of a resource's own: {}, tls", own.join(", "))
                 }
                 None => format!("{key}: {}", without_value(message)),
             };
@@ -159,28 +196,39 @@ impl Source<'_> {
 
     /// An error at the line where `key` (or its last part) is set, or else where the table begins.
     fn error(&self, key: &str, message: impl Into<String>) -> ConfigError {
-        let key = key.rsplit('.').next().unwrap_or(key);
+        self.origin(key).error(message.into())
+    }
+
+    /// Where `key` (or its last part, or what that is a part of) is set, or else where the table begins.
+    fn origin(&self, key: &str) -> Origin {
+        let parts = key.rsplit('.').map(|part| self.origin_of(part));
+        parts.flatten().next().unwrap_or_else(|| self.at(self.span.start))
+    }
+
+    /// Where `key` is set, where it is.
+    fn origin_of(&self, key: &str) -> Option<Origin> {
         let table = self.text.get(self.span.clone()).unwrap_or_default();
-        let is_set = |line: &&str| {
+        let is_set = |line: &str| {
             let rest = line.trim_start().strip_prefix(key);
             rest.is_some_and(|rest| rest.trim_start().starts_with('='))
         };
-        let offset = table.split_inclusive('\n').scan(0, |at, line| {
-            let begin = *at;
-            *at += line.len();
-            Some((begin, line))
-        });
-        let at = offset.into_iter().find(|(_, line)| is_set(line)).map_or(0, |(begin, _)| begin);
-        self.error_at(self.span.start + at, message.into())
+        let mut begin = self.span.start;
+        for line in table.split_inclusive('\n') {
+            if is_set(line) {
+                return Some(self.at(begin));
+            }
+            begin += line.len();
+        }
+        None
+    }
+
+    fn at(&self, at: usize) -> Origin {
+        let before = self.text.get(..at).unwrap_or_default();
+        Origin::File { file: self.file.to_owned(), line: before.matches('\n').count() + 1 }
     }
 
     fn error_at(&self, at: usize, message: String) -> ConfigError {
-        let before = self.text.get(..at).unwrap_or_default();
-        ConfigError::File {
-            file: self.file.to_owned(),
-            line: before.matches('\n').count() + 1,
-            message,
-        }
+        self.at(at).error(message)
     }
 }
 
@@ -228,12 +276,51 @@ mod tests {
     }
 
     #[test]
+    fn every_value_remembers_where_it_came_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        std::fs::write(&path, "hunter2\n").unwrap();
+        let text = format!(
+            "shutdown_timeout = '9s'\n[[resource]]\nname = 'r'\nurl = 'redis://me@h'\n\
+             password_file = '{}'\nacquire_timeout = '1s'\nretry_attempts = 1\n\
+             tls = {{ ca_file = 'ca.pem' }}\n",
+            path.display()
+        );
+        let config = read(&text, &[("QA_R__RETRY_ATTEMPTS", "2")]).unwrap();
+        let origins = [
+            ("url", "qa.toml:4".to_owned()),
+            ("user", "qa.toml:4".to_owned()),
+            ("password", format!("file {} (named by qa.toml:5)", path.display())),
+            ("acquire_timeout", "qa.toml:6".to_owned()),
+            ("retry_attempts", "variable QA_R__RETRY_ATTEMPTS".to_owned()),
+            ("tls.ca_file", "qa.toml:8".to_owned()),
+            ("health_interval", "default".to_owned()),
+            ("required", "default".to_owned()),
+        ];
+        for (key, origin) in origins {
+            assert_eq!(config.sources.of("r", key).to_string(), origin, "{key}");
+        }
+        assert_eq!(config.sources.shutdown_timeout.to_string(), "qa.toml:1");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
     fn errors_name_file_line_and_key_and_never_the_value() {
         let head = "[[resource]]\nname = 'r'\n";
-        let cases: [(&str, usize, &[&str]); 11] = [
+        let cases: [(&str, usize, &[&str]); 13] = [
             ("colour = 'hunter2'", 1, &["unknown field `colour`", "resource"]),
             ("shutdown_timeout = 'hunter2'", 1, &["not a duration"]),
             ("x = 'hunter2", 1, &[]),
+            (
+                &format!("{head}url = 'redis://h'\npassword = 'hunter2'\npassword_file = 'x'"),
+                5,
+                &["both password and password_file are set"],
+            ),
+            (
+                &format!("{head}url = 'redis://h'\n\npassword_file = '/no/such/file'"),
+                5,
+                &["`r`", "/no/such/file: there is none; mount the secret there"],
+            ),
             ("[[resource]]\nurl = 'redis://:hunter2@h'", 1, &["no name"]),
             (
                 &format!("{head}url = 'redis://:hunter2@h'\n\nacqire_timeout = '1s'"),

@@ -128,9 +128,11 @@ impl Pool {
     }
 
     async fn reset(&self, mut session: Session) -> Option<Session> {
-        let options = &self.way.options;
-        let reset = session::reset(&mut session, options);
-        within(options.response_timeout, "it was not reset", reset).await.ok()?;
+        let reset = async {
+            let options = self.way.options.with_login().await?;
+            session::reset(&mut session, &options).await
+        };
+        within(self.way.options.response_timeout, "it was not reset", reset).await.ok()?;
         Some(session)
     }
 

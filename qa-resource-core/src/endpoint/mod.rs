@@ -72,6 +72,14 @@ impl fmt::Display for Host {
 }
 
 impl Endpoint {
+    /// A URL that is a secret as a whole, taken apart.
+    ///
+    /// # Errors
+    /// As parsing it: [`EndpointError`], which holds no part of it.
+    pub fn from_secret(url: &Secret) -> Result<Self, EndpointError> {
+        url.expose().parse()
+    }
+
     /// The scheme, in lower case.
     #[must_use]
     pub fn scheme(&self) -> &str {

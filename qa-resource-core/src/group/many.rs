@@ -21,7 +21,6 @@ use tokio_util::task::AbortOnDropHandle;
 pub(crate) struct Many<B: Backend> {
     pub(super) board: Arc<Board>,
     pub(super) settings: GroupSettings,
-    pub(super) of_members: Settings,
     pub(super) members: ArcSwap<Vec<Arc<Entry<B>>>>,
     /// The place of the active member of a failover group.
     pub(super) active: AtomicUsize,
@@ -53,14 +52,12 @@ impl<B: Backend> Many<B> {
         members: Vec<Member<B>>,
         settings: GroupSettings,
     ) -> Result<Arc<Self>> {
-        let Some(first) = members.first() else {
+        if members.is_empty() {
             return Err(Error::config(name, "a group needs a member"));
-        };
-        let of_members = first.resource.settings().clone();
+        }
         let many = Self {
             board: Arc::new(Board::new(name, B::SYSTEM)),
             settings,
-            of_members,
             members: ArcSwap::default(),
             active: AtomicUsize::new(0),
             turn: AtomicUsize::new(0),
@@ -83,6 +80,12 @@ impl<B: Backend> Many<B> {
     /// The state changes of its members from now on, in order.
     pub(crate) fn changes(&self) -> broadcast::Receiver<Transition> {
         self.board.changes.subscribe()
+    }
+
+    /// The settings of its members: those of the first, which there is always.
+    pub(super) fn of_members(&self) -> Arc<Settings> {
+        let members = self.members.load();
+        members.first().map(|entry| entry.resource.settings()).unwrap_or_default()
     }
 
     pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {

@@ -301,13 +301,25 @@ impl<B: Backend> Group<B> {
         Reading { health: Health::Degraded, error: Some(error), ..best }
     }
 
-    /// The settings of its members; of a group of several, those that its first member was made with.
+    /// The settings of its members; where they differ, those of the first.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> Arc<Settings> {
         match &self.0 {
             Kind::One(member) => member.settings(),
-            Kind::Many(many) => &many.of_members,
+            Kind::Many(many) => many.of_members(),
         }
+    }
+
+    /// Has other settings be in force for every member; see [`Resource::set_settings`].
+    pub fn set_settings(&self, settings: &Settings) {
+        for member in self.members() {
+            member.set_settings(settings.clone());
+        }
+    }
+
+    /// Has every member make a fresh connection; see [`Resource::reconnect`].
+    pub fn reconnect(&self) {
+        self.members().iter().for_each(Resource::reconnect);
     }
 
     /// Follows the state changes of its members from now on.
@@ -407,6 +419,14 @@ impl<B: Backend> Managed for Group<B> {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn set_settings(&self, settings: &Settings) {
+        Self::set_settings(self, settings);
+    }
+
+    fn reconnect(&self) {
+        Self::reconnect(self);
     }
 
     async fn connect(&self) -> Result<()> {

@@ -65,8 +65,8 @@ impl<B: Backend> Group<B> {
 impl<B: Backend> Source<B> for Arc<Many<B>> {
     type Member = Arc<Entry<B>>;
 
-    fn settings(&self) -> &Settings {
-        &self.of_members
+    fn settings(&self) -> Arc<Settings> {
+        self.of_members()
     }
 
     async fn admit(

@@ -92,7 +92,7 @@ impl<B: Backend> Many<B> {
         let idle = members.iter().filter(|entry| entry.resource.state() == State::Idle);
         let next = idle.filter_map(|entry| {
             let shared = entry.resource.shared();
-            let at = shared.snapshot.load().since + shared.settings.backoff_cap;
+            let at = shared.snapshot.load().since + shared.settings().backoff_cap;
             if at <= now {
                 // It can only fail where there is no runtime, and this is a task.
                 let _ = entry.resource.start();

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 impl<B: Backend> Many<B> {
     /// Connects every member, and waits until one is ready or none can be.
     pub(super) async fn connect(self: &Arc<Self>) -> Result<()> {
-        let limit = self.of_members.connect_deadline;
+        let limit = self.of_members().connect_deadline;
         self.until(limit, || (self.state() == State::Ready).then_some(())).await
     }
 
@@ -22,7 +22,7 @@ impl<B: Backend> Many<B> {
     pub(super) async fn acquire(self: &Arc<Self>, tried: Excluded, site: Site) -> Result<Given<B>> {
         match self.take_tended(tried, site) {
             Some(given) => Ok(given),
-            None => self.wait(tried, site, self.of_members.acquire_timeout).await,
+            None => self.wait(tried, site, self.of_members().acquire_timeout).await,
         }
     }
 
@@ -46,7 +46,7 @@ impl<B: Backend> Many<B> {
         let _ = self.tend();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let limit = self.of_members.acquire_timeout.min(left);
+            let limit = self.of_members().acquire_timeout.min(left);
             let (entry, _, seat) = match self.pick(tried) {
                 Some(picked) => picked,
                 None => self.until(limit, || self.pick(tried)).await?,

@@ -73,7 +73,7 @@ async fn pool() -> (Vec<FaultProxy>, ResourcePool) {
         proxies.push(proxy);
     }
     let pool =
-        ResourcePool::from_config(&Config { resources, shutdown_timeout: SHUTDOWN }).unwrap();
+        ResourcePool::from_config(&Config { resources, shutdown_timeout: SHUTDOWN, ..Config::default() }).unwrap();
     pool.connect().await.unwrap();
     (proxies, pool)
 }

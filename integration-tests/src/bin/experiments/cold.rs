@@ -140,7 +140,7 @@ impl Service {
             resources.push(ResourceConfig { target, settings: settings.clone(), required });
             proxies.push(proxy);
         }
-        let config = Config { resources, shutdown_timeout: CLOSE };
+        let config = Config { resources, shutdown_timeout: CLOSE, ..Config::default() };
         Self { pool: ResourcePool::from_config(&config).unwrap(), proxies }
     }
 

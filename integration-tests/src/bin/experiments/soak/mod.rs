@@ -110,7 +110,7 @@ pub(crate) async fn pool(run: Run) -> Vec<Figure> {
 
 async fn connected(places: &[Arc<Place>]) -> ResourcePool {
     let resources = places.iter().map(|place| place.resource()).collect();
-    let config = Config { resources, shutdown_timeout: SHUTDOWN_TIMEOUT };
+    let config = Config { resources, shutdown_timeout: SHUTDOWN_TIMEOUT, ..Config::default() };
     let pool = ResourcePool::from_config(&config).unwrap();
     pool.connect().await.unwrap();
     pool
