@@ -10,6 +10,7 @@ pub mod experiment;
 mod management;
 mod proxied;
 mod rig;
+pub mod rotation;
 pub mod secrets;
 pub mod servers;
 mod subject;

@@ -25,6 +25,9 @@ pub(crate) enum Command {
     /// compared with the file.
     #[command(after_help = EXAMPLES)]
     Demo(Demo),
+    /// Prints what a configuration comes to, and where each value came from; secrets are masked
+    #[command(after_help = crate::config::EXAMPLES)]
+    Config(crate::config::Options),
 }
 
 const EXAMPLES: &str = "Examples:
@@ -89,7 +92,7 @@ mod tests {
     fn nothing_is_killed_by_default_on_servers_of_ones_own() {
         let parse = |arguments: &[&str]| {
             let cli = Cli::try_parse_from([&["qa", "demo"], arguments].concat()).unwrap();
-            let Command::Demo(demo) = cli.command;
+            let Command::Demo(demo) = cli.command else { panic!("{arguments:?}") };
             demo.to_break()
         };
         assert_eq!(parse(&[]), Break::Rabbitmq);

@@ -1,6 +1,7 @@
 //! `qa`: the whole promise of qa-resource on real servers and real prices.
 
 mod cli;
+mod config;
 mod demo;
 mod output;
 
@@ -18,8 +19,11 @@ pub(crate) struct Usage(pub(crate) String);
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     log(cli.verbose);
-    let Command::Demo(options) = cli.command;
-    match demo::run(options).await {
+    let outcome = match cli.command {
+        Command::Demo(options) => demo::run(options).await,
+        Command::Config(options) => config::run(&options),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{} {error:#}", output::bad("error:"));

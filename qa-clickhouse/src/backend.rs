@@ -86,7 +86,7 @@ impl ClickHouse {
         let login = login.map_err(|error| Error::Network(format!("no login: {error}").into()))?;
         let said = |text: Secret| Some(text).filter(|text| !text.is_empty());
         let (user, password) = (said(login.user), said(login.password));
-        *self.user.lock().unwrap_or_else(PoisonError::into_inner) = user.clone();
+        self.user.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&user);
         Ok((user, password))
     }
 

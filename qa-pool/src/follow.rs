@@ -46,9 +46,10 @@ async fn reread(path: &Path, pool: &ResourcePool) {
 
 fn tell(changes: &Changes) {
     for change in changes.iter() {
-        match change.effect {
-            Effect::Restart => tracing::warn!(%change, "the configuration was changed"),
-            _ => tracing::info!(%change, "the configuration was changed"),
+        if change.effect == Effect::Restart {
+            tracing::warn!(%change, "the configuration was changed");
+        } else {
+            tracing::info!(%change, "the configuration was changed");
         }
     }
 }

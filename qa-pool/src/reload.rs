@@ -176,7 +176,8 @@ impl ResourcePool {
                     changes.note(Some(&name), "tls", Effect::Reconnect);
                 }
             }
-            if let (true, Some(group)) = (changes.has(&name, Effect::Reconnect), self.managed(&name))
+            if let (true, Some(group)) =
+                (changes.has(&name, Effect::Reconnect), self.managed(&name))
             {
                 group.reconnect();
             }

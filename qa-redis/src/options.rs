@@ -6,8 +6,8 @@ use redis::{ProtocolVersion, RedisError, RedisResult};
 use serde::de::value::{Error as NotADuration, StrDeserializer};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::{fmt, io};
 use std::time::Duration;
+use std::{fmt, io};
 
 /// Longer than an answer may take, and below the core's limit for a connect: while the server is
 /// silent there is always somebody who waits for its first word.

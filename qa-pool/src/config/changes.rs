@@ -168,10 +168,9 @@ fn compare(old: &ResourceConfig, new: &ResourceConfig, changes: &mut Changes) {
     } else {
         Effect::Restart
     };
-    for (key, before, after) in [
-        ("user", before.user(), after.user()),
-        ("password", before.password(), after.password()),
-    ] {
+    for (key, before, after) in
+        [("user", before.user(), after.user()), ("password", before.password(), after.password())]
+    {
         if before != after {
             note(key, login);
         }
@@ -218,10 +217,7 @@ mod tests {
             (format!("{base}required = false"), &["r.required Live"]),
             (format!("{HEAD}url = 'redis://me:new@h'"), &["r.password Reconnect"]),
             (format!("{HEAD}url = 'redis://you:pw@h'"), &["r.user Reconnect"]),
-            (
-                format!("{HEAD}url = 'redis://h'"),
-                &["r.user Restart", "r.password Restart"],
-            ),
+            (format!("{HEAD}url = 'redis://h'"), &["r.user Restart", "r.password Restart"]),
             (format!("{HEAD}url = 'redis://me:pw@other'"), &["r.url Restart"]),
             (
                 format!("{HEAD}url = 'redis://me:new@other'"),

@@ -94,16 +94,15 @@ impl Draft {
             .read()
             .map_err(|error| wrong(self.user.as_ref().unwrap_or(&self.url), &error))?;
         let both = FileCredentials { user, password };
-        let login =
-            both.read().map_err(|error| wrong(self.password.as_ref().unwrap_or(&self.url), &error))?;
+        let login = both
+            .read()
+            .map_err(|error| wrong(self.password.as_ref().unwrap_or(&self.url), &error))?;
         let said = |text: Secret| Some(text).filter(|text| !text.is_empty());
         let endpoint = endpoint.with_credentials(said(of_user.user), said(login.password));
         self.note_origins(&endpoint);
         let credentials = is_in_files(&both).then(|| Arc::new(both) as Arc<dyn Credentials>);
-        let target =
-            Target { name: self.name.into(), endpoint, tls: self.tls, credentials };
-        let resource =
-            ResourceConfig { target, settings: self.settings, required: self.required };
+        let target = Target { name: self.name.into(), endpoint, tls: self.tls, credentials };
+        let resource = ResourceConfig { target, settings: self.settings, required: self.required };
         Ok((resource, self.origins))
     }
 

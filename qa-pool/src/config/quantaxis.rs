@@ -160,12 +160,14 @@ fn wrong(variable: &str, what: &str) -> ConfigError {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    type Variables<'a> = &'a [(&'a str, &'a str)];
+
+    fn read(variables: Variables<'_>) -> Result<Config, ConfigError> {
         config(&Environment::of(variables))
     }
 
     /// Name, address and login of each resource.
-    fn made(variables: &[(&str, &str)]) -> Vec<String> {
+    fn made(variables: Variables<'_>) -> Vec<String> {
         let config = read(variables).unwrap();
         let resources = config.resources.iter();
         let url = |resource: &crate::ResourceConfig| {
@@ -176,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_variables_of_a_deployment_make_its_resources() {
-        let cases: [(&[(&str, &str)], &[&str]); 9] = [
+        let cases: [(Variables<'_>, &[&str]); 9] = [
             (&[], &[]),
             (&[("MONGODB", "mgdb")], &["mongo mongodb://mgdb:27017/quantaxis"]),
             (&[("MONGODB_PORT", "27018")], &["mongo mongodb://localhost:27018/quantaxis"]),

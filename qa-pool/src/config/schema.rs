@@ -5,7 +5,7 @@ use qa_resource_core::Settings;
 use serde_json::{Map, Value, json};
 
 /// What `humantime` reads, such as `1m 30s`.
-const DURATION: &str = r"^\s*\d+\s*[a-zA-Zµ]+(\s*\d+\s*[a-zA-Zµ]+)*\s*$|^0$";
+const DURATION: &str = r"^\s*\d+\s*[a-zA-Zµ]+(\s*\d+\s*[a-zA-Zµ]+)*\s*$";
 
 pub(super) fn schema() -> Value {
     let mut whole = properties(&WHOLE);

@@ -72,8 +72,12 @@ async fn pool() -> (Vec<FaultProxy>, ResourcePool) {
         resources.push(ResourceConfig { target, settings: Settings::default(), required: true });
         proxies.push(proxy);
     }
-    let pool =
-        ResourcePool::from_config(&Config { resources, shutdown_timeout: SHUTDOWN, ..Config::default() }).unwrap();
+    let pool = ResourcePool::from_config(&Config {
+        resources,
+        shutdown_timeout: SHUTDOWN,
+        ..Config::default()
+    })
+    .unwrap();
     pool.connect().await.unwrap();
     (proxies, pool)
 }

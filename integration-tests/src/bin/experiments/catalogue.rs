@@ -3,8 +3,8 @@
 use crate::run::{Against, Run};
 use crate::{
     black_hole, broker, cancelled, cold, elections, fairness, frozen, half_open, herd, keys, leaks,
-    limit, model, moments, ordered, overload, pair, races, redaction, restart, shaky, silent_door,
-    soak, stopped, storm, ugly,
+    limit, model, moments, ordered, overload, pair, races, redaction, restart, rotated, shaky,
+    silent_door, soak, stopped, storm, ugly,
 };
 use futures_util::future::LocalBoxFuture;
 use integration_tests::experiment::Figure;
@@ -262,6 +262,19 @@ pub(crate) const ALL: &[Experiment] = &[
         seconds: 200,
         needs: Needs::Little,
         run: each!(ugly::network),
+    },
+    Experiment {
+        id: "E22",
+        title: "a login is changed under load",
+        // ClickHouse's embedded server reads its users when it starts: there is no overlap to be had.
+        against: &[Against::Mongodb, Against::Rabbitmq, Against::Redis],
+        seconds: 60,
+        needs: Needs::Little,
+        run: |run| match run.against {
+            Against::Mongodb => Box::pin(rotated::login::<integration_tests::MongoDb>(run)),
+            Against::Rabbitmq => Box::pin(rotated::login::<integration_tests::RabbitMq>(run)),
+            _ => Box::pin(rotated::login::<integration_tests::Redis>(run)),
+        },
     },
     Experiment {
         id: "E23",

@@ -37,6 +37,7 @@ mod passing;
 mod races;
 mod redaction;
 mod restart;
+mod rotated;
 mod run;
 mod scene;
 mod schedule;

@@ -160,7 +160,12 @@ fn pool_of(members: &[Member]) -> ResourcePool {
         required: true,
     };
     let resources = members.iter().map(resource).collect();
-    ResourcePool::from_config(&Config { resources, shutdown_timeout: DEADLINE, ..Config::default() }).unwrap()
+    ResourcePool::from_config(&Config {
+        resources,
+        shutdown_timeout: DEADLINE,
+        ..Config::default()
+    })
+    .unwrap()
 }
 
 /// One shutdown.

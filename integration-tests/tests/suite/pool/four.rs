@@ -62,6 +62,7 @@ pub(crate) fn pool_of(urls: &[String; 4]) -> ResourcePool {
         required: true,
     };
     let resources = ORDER.into_iter().zip(urls).map(resource).collect();
-    let config = Config { resources, shutdown_timeout: Duration::from_secs(10), ..Config::default() };
+    let config =
+        Config { resources, shutdown_timeout: Duration::from_secs(10), ..Config::default() };
     ResourcePool::from_config(&config).unwrap()
 }

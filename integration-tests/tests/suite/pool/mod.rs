@@ -4,5 +4,7 @@ mod config;
 mod four;
 mod global;
 mod names;
+mod reload;
+mod rotation;
 mod run;
 mod together;

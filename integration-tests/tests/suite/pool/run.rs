@@ -2,21 +2,26 @@
 
 use super::four::Servers;
 use crate::behaviour::PATIENCE;
-use integration_tests::{Refused, within};
+use integration_tests::{Refused, eventually, within};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::task::JoinHandle;
 
 /// The service of `src/bin/service.rs`, running.
 pub(super) struct Service {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    _file: NamedTempFile,
+    /// What it said on standard error, and who reads it.
+    said: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+    file: NamedTempFile,
 }
 
 impl Service {
@@ -34,7 +39,9 @@ impl Service {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines, _file: file }
+        let said = Arc::<Mutex<String>>::default();
+        let reader = tokio::spawn(read(child.stderr.take().unwrap(), Arc::clone(&said)));
+        Self { child, lines, said, reader, file }
     }
 
     /// Everything that it prints up to a line.
@@ -50,6 +57,17 @@ impl Service {
         }
     }
 
+    /// Waits until it has said something on standard error.
+    pub(super) async fn says(&self, expected: &str) {
+        let has = async || self.said.lock().unwrap().contains(expected);
+        eventually(expected, PATIENCE, has).await;
+    }
+
+    /// Gives it another configuration, which it has to be told of.
+    pub(super) fn rewrite(&self, config: &str) {
+        std::fs::write(self.file.path(), config).unwrap();
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         let pid = self.child.id().and_then(|id| Pid::from_raw(id.try_into().unwrap())).unwrap();
         kill_process(pid, signal).unwrap();
@@ -60,10 +78,19 @@ impl Service {
         let mut rest = String::new();
         let ended = async {
             self.lines.get_mut().read_to_string(&mut rest).await.unwrap();
-            self.child.wait_with_output().await.unwrap()
+            self.reader.await.unwrap();
+            self.child.wait().await.unwrap()
         };
-        let Output { status, stderr, .. } = within("its end", PATIENCE, ended).await;
-        (status.code().unwrap(), String::from_utf8(stderr).unwrap())
+        let status = within("its end", PATIENCE, ended).await;
+        let said = self.said.lock().unwrap().clone();
+        (status.code().unwrap(), said)
+    }
+}
+
+async fn read(stderr: ChildStderr, said: Arc<Mutex<String>>) {
+    let mut lines = BufReader::new(stderr).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        writeln!(said.lock().unwrap(), "{line}").unwrap();
     }
 }
 

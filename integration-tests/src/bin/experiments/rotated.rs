@@ -1,0 +1,89 @@
+//! E22: user and password, which are in files, are changed under load, and then the old are revoked.
+
+use crate::load::Load;
+use crate::passing::{settles, until};
+use crate::run::Run;
+use integration_tests::experiment::Figure;
+use integration_tests::rotation::{Mounted, Users};
+use integration_tests::{Proxied, connections, reaches, servers};
+use qa_pool::{Group, ResourcePool, State};
+use qa_servers::proxy::FaultProxy;
+use std::time::{Duration, Instant};
+
+/// So many operations a second.
+const RATE: u32 = 200;
+
+/// Until a state is reached that is promised within seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is under way ends within the limit of an operation, 10 s.
+const DRAINED: Duration = Duration::from_secs(12);
+
+/// Changes the login of a resource under load, again and again, by its files.
+pub(crate) async fn login<S: Users>(run: Run) -> Vec<Figure> {
+    let (rotations, between) = (run.pick(2, 10), Duration::from_secs(run.pick(1, 3)));
+    let (name, server) = ("rotated", servers::shared(S::SYSTEM).await);
+    let url = S::url(server, name).await;
+    let proxy = FaultProxy::open(server.port()).await;
+    let user = |number: u32| (format!("rotated-{number}"), format!("password-{number}"));
+    let (first, password) = user(0);
+    S::add_user(server, name, &first, &password).await;
+    let mounted = Mounted::new(&first, &password);
+    let pool = ResourcePool::from_config(&mounted.config(name, &proxy.url(&url))).unwrap();
+    pool.connect().await.unwrap();
+    let group = pool.get::<S::Backend>(name).unwrap();
+    let load = Load::start::<S>(&group, RATE);
+    until((Instant::now() + between).into()).await;
+    let before = connections(proxy.port()) + Proxied::<S>::SPARE;
+
+    let (mut used, mut drained, mut old_ones) = (Vec::new(), Vec::new(), 0);
+    for number in 1..=rotations {
+        let ((old, _), (new, password)) = (user(number - 1), user(number));
+        S::add_user(server, name, &new, &password).await;
+        let began = Instant::now();
+        mounted.write(&new, &password);
+        pool.refresh().await;
+        is_fresh::<S>(&group, u64::from(number) + 1).await;
+        used.push(began.elapsed());
+        let left = || connections(proxy.port()).saturating_sub(before);
+        old_ones += settles(0, DRAINED, left).await;
+        drained.push(began.elapsed());
+        S::remove_user(server, &old).await;
+        until((Instant::now() + between).into()).await;
+        run.progress(&format!("{number} of {rotations} logins"));
+    }
+    let generation = group.status()[0].generation;
+    let operations = load.stop(PATIENCE).await;
+    let hangs = operations.is_none();
+    let operations = operations.unwrap_or_default();
+    let failed = operations.iter().filter(|operation| operation.error.is_some()).count();
+    let failure = operations.iter().find_map(|operation| operation.error.as_ref());
+    let lost = generation.saturating_sub(u64::from(rotations) + 1);
+    let took: Vec<_> = operations.iter().map(|operation| operation.took).collect();
+    let report = pool.close(PATIENCE).await;
+    S::remove_user(server, &user(rotations).0).await;
+    let failed = Figure::count("failed operations", failed).of(operations.len()).is(0.0);
+    vec![
+        match failure {
+            Some(error) => failed.note(error.to_string()),
+            None => failed,
+        },
+        Figure::seconds("an operation, from when it was due", &took),
+        Figure::seconds("the new login is used", &used).at_most(5.0),
+        Figure::seconds("the old connections are drained", &drained).at_most(DRAINED.as_secs_f64()),
+        Figure::count("old connections left when the old was revoked", old_ones).is(0.0),
+        Figure::count("connections lost when the old was revoked", lost).is(0.0),
+        Figure::count("operations that hang", u32::from(hangs)).is(0.0),
+        Figure::count("forced at the close", u32::from(!report.is_clean())).is(0.0),
+    ]
+}
+
+/// Waits until the resource is ready with this connection.
+async fn is_fresh<S: Users>(group: &Group<S::Backend>, generation: u64) {
+    let mut watch = group.watch();
+    while group.status()[0].generation < generation {
+        let changed = tokio::time::timeout(PATIENCE, watch.next()).await;
+        assert!(changed.is_ok(), "no fresh connection: {:#?}", group.status());
+    }
+    reaches(group, State::Ready, PATIENCE).await;
+}

@@ -1,0 +1,88 @@
+//! Another configuration for a service that runs, by SIGHUP; in a child process, which gets it.
+
+use super::four::Servers;
+use super::run::Service;
+use integration_tests::rotation::{Mounted, Users};
+use integration_tests::{Redis, Subject};
+use qa_pool::{Config, Effect, ResourcePool};
+use rustix::process::Signal;
+
+#[tokio::test]
+async fn a_hangup_has_the_file_read_anew() {
+    let servers = Servers::shared().await;
+    let url = Redis::url(servers.redis, "hangup").await;
+    let with = |more: &str| format!("[[resource]]\nname = 'cache'\nurl = '{url}'\n{more}\n");
+    let mut service = Service::start(&with(""), "follow", &[]);
+    service.until("within 5s on connection 1").await;
+
+    service.rewrite(&with("acquire_timeout = '7s'"));
+    service.signal(Signal::HUP);
+    service.until("within 7s on connection 1").await;
+
+    service.rewrite(&with("acquire_timeout = '9s'\nmax_in_flight = 4"));
+    service.signal(Signal::HUP);
+    service.until("within 9s on connection 2").await;
+    service.signal(Signal::TERM);
+    let (code, said) = service.end().await;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("resource `cache`: acquire_timeout is in force now"), "{said}");
+    assert!(said.contains("max_in_flight is in force with a fresh connection"), "{said}");
+}
+
+#[tokio::test]
+async fn a_file_with_a_mistake_is_logged_with_its_line_and_changes_nothing() {
+    let servers = Servers::shared().await;
+    let url = Redis::url(servers.redis, "mistaken").await;
+    let good = format!("[[resource]]\nname = 'cache'\nurl = '{url}'\n");
+    let mut service = Service::start(&good, "follow", &[]);
+    service.until("within 5s on connection 1").await;
+    service.rewrite(&format!("{good}acquire_timeot = 'c4n4ry'\n"));
+    service.signal(Signal::HUP);
+    service.says("nothing is changed").await;
+    service.signal(Signal::TERM);
+    let (code, said) = service.end().await;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains(".toml:4: unknown field `acquire_timeot`"), "{said}");
+    assert!(!said.contains("c4n4ry"), "{said}");
+}
+
+#[tokio::test]
+async fn a_secret_that_is_mounted_anew_is_taken_without_a_signal() {
+    let server = Servers::shared().await.redis;
+    let (first, second) = ("mounted-first", "mounted-second");
+    Redis::add_user(server, "mounted", first, "one").await;
+    Redis::add_user(server, "mounted", second, "two").await;
+    let mounted = Mounted::new(first, "one");
+    let config = mounted.resource("cache", &server.url());
+    let mut service = Service::start(&config, "follow", &[]);
+    service.until("within 5s on connection 1").await;
+    mounted.write(second, "two");
+    service.until("within 5s on connection 2").await;
+    Redis::remove_user(server, first).await;
+    service.signal(Signal::TERM);
+    let (code, said) = service.end().await;
+    assert_eq!(code, 0, "{said}");
+    Redis::remove_user(server, second).await;
+}
+
+#[tokio::test]
+async fn a_reload_takes_what_it_can_and_says_what_it_can_not() {
+    let server = Servers::shared().await.redis;
+    let url = Redis::url(server, "reload").await;
+    let with = |url: &str, more: &str| {
+        Config::from_toml(&format!("[[resource]]\nname = 'cache'\nurl = '{url}'\n{more}")).unwrap()
+    };
+    let pool = ResourcePool::from_config(&with(&url, "")).unwrap();
+    pool.connect().await.unwrap();
+    let moved = with("redis://elsewhere", "retry_attempts = 1\nrequired = false");
+    for _ in 0..2 {
+        let changes = pool.reload(&moved).await;
+        let stays = changes.iter().find(|change| change.key == "url").unwrap();
+        assert_eq!(stays.effect, Effect::Restart, "it is said again, because it is still so");
+    }
+    let cache = pool.redis().unwrap();
+    assert_eq!(cache.settings().retry_attempts, 1);
+    assert_eq!(cache.status()[0].generation, 1, "it stays where it is");
+    assert!(pool.reload(&with(&url, "retry_attempts = 1\nrequired = false")).await.is_empty());
+    assert!(pool.close(std::time::Duration::from_secs(10)).await.is_clean());
+}
