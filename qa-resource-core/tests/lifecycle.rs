@@ -244,10 +244,14 @@ async fn a_driver_whose_login_is_refused_is_replaced_by_another_client() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_client_that_is_asked_for_lets_what_is_under_way_on_the_old_one_finish() {
+    what_is_under_way_finishes::<true>().await;
+    what_is_under_way_finishes::<false>().await;
+}
+
+async fn what_is_under_way_finishes<const DRIVER: bool>() {
     let script = Script::new();
     let settings = Settings { operation_timeout: ms(10_000), ..exact() };
-    let resource: Resource<Healing> =
-        Resource::new("r", common::Scripted(script.clone()), settings);
+    let resource = Resource::new("r", common::Scripted::<DRIVER>(script.clone()), settings);
     resource.connect().await.unwrap();
     for (held_for, closed_after) in [(ms(3_000), ms(3_000)), (ms(60_000), ms(10_000))] {
         let lease = resource.acquire().await.unwrap();
