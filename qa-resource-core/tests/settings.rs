@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Does, Plain, Script, exact, ms};
+use common::{Does, Fail, Plain, Script, exact, ms};
 use qa_resource_core::{ErrorKind, Resource, Settings, State};
 use std::sync::Arc;
 use tokio::time::{Instant, sleep};
@@ -45,8 +45,7 @@ async fn the_limits_of_what_begins_are_the_new_ones() {
         ..exact()
     });
     let began = Instant::now();
-    let endless = resource.run(async |_lease| std::future::pending().await);
-    let error: qa_resource_core::Error = endless.await.map(|()| ()).unwrap_err();
+    let error = resource.run(|_lease| std::future::pending::<Result<(), Fail>>()).await.unwrap_err();
     assert_eq!((error.kind(), began.elapsed()), (ErrorKind::Timeout, ms(200)));
 
     *script.connect.lock().unwrap() = Does::Never;
@@ -62,7 +61,11 @@ async fn a_bound_on_operations_counts_from_the_next_connection_on() {
     let (_script, resource) = connected(exact()).await;
     resource.set_settings(Settings { max_in_flight: Some(1), acquire_timeout: ms(50), ..exact() });
     let hold = |resource: Resource<Plain>| async move {
-        resource.run(async |_lease| Ok(sleep(ms(1_000)).await)).await
+        let operation = async |_lease| {
+            sleep(ms(1_000)).await;
+            Ok(())
+        };
+        resource.run(operation).await
     };
     let (one, two) = tokio::join!(hold(resource.clone()), hold(resource.clone()));
     assert!(one.is_ok() && two.is_ok(), "there is no line yet");
