@@ -9,6 +9,7 @@ mod keys;
 mod origin;
 mod quantaxis;
 mod schema;
+mod source;
 mod values;
 
 pub use changes::{Change, Changes, Effect};
