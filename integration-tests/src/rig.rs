@@ -37,7 +37,7 @@ impl<S: Subject> Rig<S> {
     #[must_use]
     pub fn of_target(target: Target, settings: Settings) -> Self {
         let name = target.name.clone();
-        let resource = ResourceConfig { target, settings, required: true };
+        let resource = ResourceConfig { target, settings, required: true, group: None };
         let config = Config {
             resources: vec![resource],
             shutdown_timeout: SHUTDOWN_TIMEOUT,

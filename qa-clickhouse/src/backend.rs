@@ -33,6 +33,14 @@ impl ClickHouse {
         Self::of(target, Url::parse(target)?)
     }
 
+    /// A backend for each host of `target`, which may have several.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), but for the number of hosts.
+    pub fn each(target: &Target) -> qa_resource_core::Result<Vec<Self>> {
+        Url::parse_each(target)?.into_iter().map(|url| Self::of(target, url)).collect()
+    }
+
     /// A group with a member for each host of `target`: servers that hold the same data, such as replicas
     /// or the nodes over which a `Distributed` table lies. The members are called after target and host,
     /// as `bars@one:8123`. Where there is one host only, it is a group of one.
@@ -61,11 +69,10 @@ impl ClickHouse {
         if target.endpoint.hosts().len() == 1 {
             return Ok(Group::from(resource(&target.name, Self::new(target)?)));
         }
-        let members = Url::parse_each(target)?.into_iter().map(|url| {
-            let name = format!("{}@{}", target.name, url.authority);
-            Ok(Member::new(resource(&name, Self::of(target, url)?)))
+        let members = Self::each(target)?.into_iter().map(|backend| {
+            let name = format!("{}@{}", target.name, backend.url.authority);
+            Member::new(resource(&name, backend))
         });
-        let members = members.collect::<qa_resource_core::Result<Vec<_>>>()?;
         Group::of(Arc::clone(&target.name), members, group)
     }
 

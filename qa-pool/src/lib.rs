@@ -34,7 +34,8 @@ mod run;
 
 pub use backends::KNOWN_SCHEMES;
 pub use config::{
-    Change, Changes, Config, ConfigError, ConfigValue, Effect, Origin, ResourceConfig, Sources,
+    Change, Changes, Config, ConfigError, ConfigValue, Effect, GroupConfig, MemberConfig, Origin,
+    ResourceConfig, Sources,
 };
 pub use global::{AlreadyInstalled, global, global_or_init, install};
 pub use pool::{ConnectError, ResourcePool};

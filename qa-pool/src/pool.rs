@@ -65,7 +65,7 @@ impl ResourcePool {
         let pool = Self::new();
         for resource in &config.resources {
             let target = pool.loaded().adopt(resource);
-            let group = backends::make(&target, &resource.settings)?;
+            let group = backends::make(resource, &target)?;
             pool.insert(group, resource.required)?;
         }
         pool.loaded().adopted(config);

@@ -57,6 +57,9 @@ impl Loaded {
         let Some(old) = self.resource_mut(name) else { return };
         old.settings = new.settings.clone();
         old.required = new.required;
+        if !changes.restarts_group(name) {
+            old.group.clone_from(&new.group);
+        }
         if !keeps_login {
             let (user, password) = login_of(&new.target);
             old.target.endpoint = old.target.endpoint.clone().with_credentials(user, password);
@@ -113,7 +116,11 @@ impl ResourcePool {
             let name = &*new.target.name;
             let before = loaded.config().resource(name).map(|old| old.settings.clone());
             let (Some(before), Some(group)) = (before, self.managed(name)) else { continue };
+            let unlike = loaded.config().resource(name).is_some_and(|old| old.group != new.group);
             loaded.take(new, &changes);
+            if unlike && loaded.config().resource(name).is_some_and(|now| now.group == new.group) {
+                group.set_weights(&new.weights());
+            }
             self.set_required(name, new.required);
             if before != new.settings {
                 group.set_settings(&new.settings);

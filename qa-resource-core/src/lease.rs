@@ -133,7 +133,10 @@ impl<B: Backend> Lease<B> {
         if kind.is_transient() {
             shared.check.notify_one();
         }
-        if let (Some(seat), Some(verdict)) = (&self.seat, Verdict::of(Some(kind))) {
+        // What fails on a connection that was lost says nothing new.
+        if let (Some(seat), Some(verdict), false) =
+            (&self.seat, Verdict::of(Some(kind)), self.is_lost())
+        {
             seat.judge(verdict);
         }
     }

@@ -95,6 +95,15 @@ pub(crate) struct Admitted<B: Backend, M> {
     pub(crate) lease: Lease<B>,
     pub(crate) place: Option<Place>,
     pub(crate) member: M,
+    /// What is to be told of it at its end.
+    pub(crate) mark: Mark,
+}
+
+/// What a group of several has to know of an attempt when it ends.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Mark {
+    /// The number of its connection.
+    pub(crate) generation: u64,
     /// Whether it finds out if its member is well again.
     pub(crate) probe: bool,
 }
@@ -103,7 +112,7 @@ pub(crate) struct Admitted<B: Backend, M> {
 #[derive(Clone, Copy)]
 pub(crate) struct End {
     pub(crate) error: Option<ErrorKind>,
-    pub(crate) probe: bool,
+    pub(crate) mark: Mark,
 }
 
 impl<B: Backend> Source<B> for Resource<B> {
@@ -115,7 +124,7 @@ impl<B: Backend> Source<B> for Resource<B> {
 
     async fn admit(&self, _: Excluded, site: Site, deadline: Instant) -> Result<Admitted<B, ()>> {
         let (lease, place) = Self::admit(self, site, deadline).await?;
-        Ok(Admitted { lease, place, member: (), probe: false })
+        Ok(Admitted { lease, place, member: (), mark: Mark::default() })
     }
 
     fn shared<'a>(&'a self, (): &'a ()) -> &'a Arc<Shared<B>> {
@@ -146,12 +155,12 @@ where
     loop {
         attempt += 1;
         let admitted = source.admit(tried, site, deadline).await.map_err(Error::spent)?;
-        let Admitted { lease, place, member, probe } = admitted;
+        let Admitted { lease, place, member, mark } = admitted;
         let shared = source.shared(&member);
         let work = op(lease).instrument(spans::operation(shared, attempt));
         let result = once(shared, work, deadline).await;
         drop(place);
-        let end = End { error: result.as_ref().err().map(Error::kind), probe };
+        let end = End { error: result.as_ref().err().map(Error::kind), mark };
         let other = source.judge(&mut tried, &member, end);
         let error = match result {
             Ok(done) => {

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 const GRACE: Duration = Duration::from_secs(30);
@@ -210,6 +212,33 @@ async fn one_on_which_operations_fail_is_left_out_and_probed() {
         matches!(events.next().await, Some(GroupEvent::Readmitted { member }) if &*member == "bad")
     );
     assert_eq!(shares(&group, 10).await, map([("good", 5), ("bad", 5)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_on_a_connection_that_was_lost_is_not_held_against_the_next() {
+    let (scripts, group) = connected(Policy::Failover, &["main", "spare"]).await;
+    let late = Arc::new(Notify::new());
+    let mut running = JoinSet::new();
+    for _ in 0..5 {
+        let (group, late) = (group.clone(), late.clone());
+        running.spawn(async move {
+            let op = |_lease| async {
+                Err::<(), _>({
+                    late.notified().await;
+                    Fail::Cut
+                })
+            };
+            group.run(op).await.unwrap_err()
+        });
+    }
+    tokio::task::yield_now().await;
+    scripts[0].cut();
+    let main = group.members().remove(0);
+    assert!(main.watch().wait_for(State::Reconnecting).await);
+    assert!(main.watch().wait_for(State::Ready).await);
+    late.notify_waiters();
+    assert_eq!(running.join_all().await.len(), 5);
+    assert!(!group.standing()[0].ejected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,8 +25,7 @@ async fn what_is_set_is_given_back_and_takes_no_new_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shorter_interval_between_pings_does_not_wait_for_the_longer_one() {
-    let (script, resource) =
-        connected(Settings { health_interval: ms(600_000), ..exact() }).await;
+    let (script, resource) = connected(Settings { health_interval: ms(600_000), ..exact() }).await;
     sleep(ms(1_000)).await;
     let before = script.count("ping");
     resource.set_settings(Settings { health_interval: ms(1_000), ..exact() });
@@ -45,7 +44,8 @@ async fn the_limits_of_what_begins_are_the_new_ones() {
         ..exact()
     });
     let began = Instant::now();
-    let error = resource.run(|_lease| std::future::pending::<Result<(), Fail>>()).await.unwrap_err();
+    let error =
+        resource.run(|_lease| std::future::pending::<Result<(), Fail>>()).await.unwrap_err();
     assert_eq!((error.kind(), began.elapsed()), (ErrorKind::Timeout, ms(200)));
 
     *script.connect.lock().unwrap() = Does::Never;

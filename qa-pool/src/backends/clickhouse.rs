@@ -1,12 +1,12 @@
 //! ClickHouse in the pool.
 
-use crate::ResourcePool;
+use crate::{ResourceConfig, ResourcePool};
 use qa_clickhouse::ClickHouse;
-use qa_resource_core::{Group, GroupSettings, Managed, Result, Settings, Target};
+use qa_resource_core::{Group, Managed, Result, Target};
 use std::sync::Arc;
 
-pub(crate) fn make(target: &Target, settings: &Settings) -> Result<Arc<dyn Managed>> {
-    Ok(Arc::new(ClickHouse::group(target, settings, GroupSettings::default())?))
+pub(crate) fn make(resource: &ResourceConfig, target: &Target) -> Result<Arc<dyn Managed>> {
+    super::group(resource, target, ClickHouse::each)
 }
 
 impl ResourcePool {

@@ -1,13 +1,12 @@
 //! Redis in the pool.
 
-use crate::ResourcePool;
+use crate::{ResourceConfig, ResourcePool};
 use qa_redis::Redis;
-use qa_resource_core::{Group, Managed, Resource, Result, Settings, Target};
+use qa_resource_core::{Group, Managed, Result, Target};
 use std::sync::Arc;
 
-pub(crate) fn make(target: &Target, settings: &Settings) -> Result<Arc<dyn Managed>> {
-    let resource = Resource::new(Arc::clone(&target.name), Redis::new(target)?, settings.clone());
-    Ok(Arc::new(Group::from(resource)))
+pub(crate) fn make(resource: &ResourceConfig, target: &Target) -> Result<Arc<dyn Managed>> {
+    super::group(resource, target, |target| Ok(vec![Redis::new(target)?]))
 }
 
 impl ResourcePool {

@@ -1,6 +1,6 @@
 //! What another configuration would change, and how.
 
-use super::{Config, ResourceConfig, keys};
+use super::{Config, GroupConfig, ResourceConfig, keys};
 use qa_resource_core::{Endpoint, Secret};
 use std::fmt;
 
@@ -62,6 +62,13 @@ impl Changes {
                 && matches!(&*change.key, "url" | "user" | "password")
         };
         self.0.iter().filter(is).any(|change| change.effect == Effect::Restart)
+    }
+
+    /// Whether the group of `resource` stays as it was.
+    pub(crate) fn restarts_group(&self, resource: &str) -> bool {
+        let is =
+            |change: &Change| change.resource.as_deref() == Some(resource) && change.key == "group";
+        self.0.iter().any(is)
     }
 
     /// Those of another one, too.
@@ -153,7 +160,7 @@ impl Config {
     }
 }
 
-/// One resource, before and after. The weights and members of a group belong here, too.
+/// One resource, before and after.
 fn compare(old: &ResourceConfig, new: &ResourceConfig, changes: &mut Changes) {
     let mut note = |key: &str, effect| changes.note(Some(&old.target.name), key, effect);
     let (before, after) = (&old.target.endpoint, &new.target.endpoint);
@@ -181,12 +188,34 @@ fn compare(old: &ResourceConfig, new: &ResourceConfig, changes: &mut Changes) {
     if old.required != new.required {
         note("required", Effect::Live);
     }
+    if old.group != new.group {
+        let only_weights = old.unweighted() == new.unweighted();
+        let effect = if only_weights { Effect::Live } else { Effect::Restart };
+        note(if only_weights { "weights of the group" } else { "group" }, effect);
+    }
     let (before, after) = (keys::settings(&old.settings), keys::settings(&new.settings));
     for (key, value) in after {
         if before[&key] != value {
             let reconnect = key == "max_in_flight";
             note(&key, if reconnect { Effect::Reconnect } else { Effect::Live });
         }
+    }
+}
+
+impl ResourceConfig {
+    /// Its group with all weights alike.
+    fn unweighted(&self) -> Option<GroupConfig> {
+        let mut group = self.group.clone()?;
+        group.weight = None;
+        group.members.iter_mut().for_each(|member| member.weight = 1);
+        Some(group)
+    }
+
+    /// The weights of its group's members, in order.
+    pub(crate) fn weights(&self) -> Vec<u32> {
+        let Some(group) = &self.group else { return Vec::new() };
+        let others = group.members.iter().map(|member| member.weight);
+        std::iter::once(group.weight.unwrap_or(1)).chain(others).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! From what the sources say of a resource to the resource, with errors that name the source.
 
 use super::origin::{Origin, Origins};
-use super::{ConfigError, ResourceConfig};
+use super::{ConfigError, GroupConfig, ResourceConfig};
 use qa_resource_core::{
     Credentials, Endpoint, FileCredentials, LoginPart, Secret, SecretFile, Settings, Target,
     TlsSettings,
@@ -67,6 +67,7 @@ pub(super) struct Draft {
     pub(super) tls: TlsSettings,
     pub(super) settings: Settings,
     pub(super) required: bool,
+    pub(super) group: Option<GroupConfig>,
     /// Of everything but url, user and password.
     pub(super) origins: Origins,
 }
@@ -102,7 +103,8 @@ impl Draft {
         self.note_origins(&endpoint);
         let credentials = is_in_files(&both).then(|| Arc::new(both) as Arc<dyn Credentials>);
         let target = Target { name: self.name.into(), endpoint, tls: self.tls, credentials };
-        let resource = ResourceConfig { target, settings: self.settings, required: self.required };
+        let Self { settings, required, group, .. } = self;
+        let resource = ResourceConfig { target, settings, required, group };
         Ok((resource, self.origins))
     }
 

@@ -132,7 +132,8 @@ pub(super) fn draft(
         ConfigError::Variable { variable, message: without_value(error.message()) }
     })?;
     let tls = TlsSettings::default();
-    Ok(Draft { name, url, user, password, tls, settings, required: true, origins })
+    let (required, group) = (true, None);
+    Ok(Draft { name, url, user, password, tls, settings, required, group, origins })
 }
 
 /// The configuration of these resources and nothing else.

@@ -3,6 +3,7 @@
 use super::draft::{Draft, Found};
 use super::environment::{Environment, of_drafts, variable, with_overrides};
 use super::error::without_value;
+use super::group::GroupConfig;
 use super::keys::OWN;
 use super::origin::Origins;
 use super::source::Source;
@@ -11,7 +12,7 @@ use crate::run::SHUTDOWN_TIMEOUT;
 use qa_resource_core::{Secret, SecretFile, TlsSettings};
 use serde::Deserialize;
 use std::time::Duration;
-use toml::{Spanned, Table, Value};
+use toml::{Spanned, Table};
 
 /// The file as it stands. A resource stays a table here: its own keys and those of `Settings` are
 /// told apart below, because serde can't refuse unknown keys across a flattened struct.
@@ -43,11 +44,12 @@ struct Own {
     required: bool,
     #[serde(default)]
     tls: TlsSettings,
+    group: Option<GroupConfig>,
 }
 
 /// Whether a key is a resource's own, and not one of its settings.
 fn is_own(key: &str) -> bool {
-    key == "tls" || OWN.iter().any(|(name, ..)| *name == key)
+    key == "tls" || key == "group" || OWN.iter().any(|(name, ..)| *name == key)
 }
 
 fn required() -> bool {
@@ -88,12 +90,15 @@ fn draft(
     environment: &Environment,
 ) -> Result<Draft, ConfigError> {
     let (own, settings): (Table, Table) = table.into_iter().partition(|(key, _)| is_own(key));
-    let tls_keys = own.get("tls").and_then(Value::as_table).cloned().unwrap_or_default();
     let of_file = settings.keys().cloned();
-    let of_tls = tls_keys.keys().map(|key| format!("tls.{key}"));
+    let inner = ["tls", "group"].into_iter().filter_map(|table| {
+        let keys = own.get(table)?.as_table()?.keys();
+        Some(keys.map(move |key| format!("{table}.{key}")))
+    });
+    let of_tables: Vec<_> = inner.flatten().collect();
     let of_file = of_file.chain(own.contains_key("required").then(|| "required".to_owned()));
     let mut origins: Origins = of_file
-        .chain(of_tls)
+        .chain(of_tables)
         .chain(["name".to_owned()])
         .map(|key| (key.clone(), source.origin(&key)))
         .collect();
@@ -111,6 +116,7 @@ fn draft(
         tls: own.tls,
         settings: source.read(settings)?,
         required: own.required,
+        group: own.group,
         origins,
         name: own.name.clone(),
     })

@@ -45,6 +45,30 @@ pub(super) const TLS: [Key; 3] = [
     ("key_file", Kind::Path, "the private key of certificate_file"),
 ];
 
+/// The keys of the table `group`, beside `members`.
+pub(super) const GROUP: [Key; 6] = [
+    ("policy", Kind::Text, "how a member is chosen: least-loaded, round-robin or failover"),
+    (
+        "failback_after",
+        Kind::Duration,
+        "how long a member must be well before a failover goes back to it",
+    ),
+    ("ejection_failures", Kind::Count, "failures in a row after which a member is left out"),
+    (
+        "ejection_first",
+        Kind::Duration,
+        "for how long the first time; doubled with each probe that fails",
+    ),
+    ("ejection_longest", Kind::Duration, "for how long at the most"),
+    ("weight", Kind::Count, "the weight of the url's own server"),
+];
+
+/// The keys of each of the group's `members`.
+pub(super) const MEMBER: [Key; 2] = [
+    ("host", Kind::Text, "host or host:port; with the login, path and options of the url"),
+    ("weight", Kind::Count, "how much of the work it is to have next to the others"),
+];
+
 /// The settings, in the order of [`Settings`].
 pub(super) const SETTINGS: [Key; 15] = [
     ("connect_timeout", Kind::Duration, "limit for one connect attempt"),

@@ -5,6 +5,7 @@ mod draft;
 mod environment;
 mod error;
 mod file;
+mod group;
 mod keys;
 mod origin;
 mod quantaxis;
@@ -14,6 +15,8 @@ mod values;
 
 pub use changes::{Change, Changes, Effect};
 pub use error::ConfigError;
+pub(crate) use group::member_name;
+pub use group::{GroupConfig, MemberConfig};
 pub use origin::{Origin, Sources};
 pub use values::ConfigValue;
 
@@ -37,6 +40,10 @@ use std::time::Duration;
 ///
 /// [resource.tls]                      # for amqps, rediss, clickhouses, mongodb with tls=true
 /// ca_file = "ca.pem"
+///
+/// [resource.group]                    # other servers that are alike: see GroupConfig
+/// policy = "failover"                 # default least-loaded
+/// members = [{ host = "broker2" }]    # with the login, path and options of the url
 /// ```
 ///
 /// `${NAME}` in `url`, `user` and `password` is taken from the environment. `QA_<NAME>_URL`,
@@ -82,6 +89,9 @@ pub struct ResourceConfig {
     pub settings: Settings,
     /// Whether the pool can't do without it. Default: true.
     pub required: bool,
+    /// Other servers that are alike, and how the group of all of them behaves. Default: none; several
+    /// hosts in the URL of a ClickHouse are a group, too, with the defaults of [`GroupConfig`].
+    pub group: Option<GroupConfig>,
 }
 
 impl Config {

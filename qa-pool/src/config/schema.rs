@@ -1,6 +1,6 @@
 //! The JSON schema of the file, made from the tables of its keys.
 
-use super::keys::{self, Key, Kind, OWN, SETTINGS, TLS, WHOLE};
+use super::keys::{self, GROUP, Key, Kind, MEMBER, OWN, SETTINGS, TLS, WHOLE};
 use qa_resource_core::Settings;
 use serde_json::{Map, Value, json};
 
@@ -40,6 +40,7 @@ fn resource() -> Value {
             "additionalProperties": false,
         }),
     );
+    own.insert("group".to_owned(), group());
     own.extend(properties(&SETTINGS));
     let defaults = keys::settings(&Settings::default());
     for (key, default) in defaults.into_iter().filter(|(_, default)| !default.is_null()) {
@@ -52,6 +53,43 @@ fn resource() -> Value {
         "properties": own,
         "required": ["name"],
         "not": { "anyOf": [both("url"), both("user"), both("password")] },
+        "additionalProperties": false,
+    })
+}
+
+fn group() -> Value {
+    let mut own = properties(&GROUP);
+    own["policy"]["enum"] = json!(["least-loaded", "round-robin", "failover"]);
+    let defaults = [
+        ("policy", json!("least-loaded")),
+        ("failback_after", json!("30s")),
+        ("ejection_failures", json!(3)),
+        ("ejection_first", json!("1s")),
+        ("ejection_longest", json!("30s")),
+        ("weight", json!(1)),
+    ];
+    for (key, default) in defaults {
+        own[key]["default"] = default;
+    }
+    let mut member = properties(&MEMBER);
+    member["weight"]["default"] = json!(1);
+    own.insert(
+        "members".to_owned(),
+        json!({
+            "type": "array",
+            "description": "the servers beside the one of the url, in order",
+            "items": {
+                "type": "object",
+                "properties": member,
+                "required": ["host"],
+                "additionalProperties": false,
+            },
+        }),
+    );
+    json!({
+        "type": "object",
+        "description": "other servers that are alike, and how the group of all of them behaves",
+        "properties": own,
         "additionalProperties": false,
     })
 }

@@ -1,7 +1,7 @@
 //! What is in force, and where each value came from.
 
-use super::keys::{self, OWN, SETTINGS, TLS, WHOLE};
-use super::{Config, Origin, ResourceConfig};
+use super::keys::{self, GROUP, OWN, SETTINGS, TLS, WHOLE};
+use super::{Config, MemberConfig, Origin, ResourceConfig};
 use qa_resource_core::{Endpoint, Secret};
 use serde::Serialize;
 use serde_json::Value;
@@ -56,6 +56,7 @@ impl Config {
                 value,
             };
             values.extend(own(resource).into_iter().map(of));
+            values.extend(group(resource).into_iter().map(of));
             values.extend(settings(resource).into_iter().map(of));
         }
         values
@@ -86,6 +87,29 @@ fn own(resource: &ResourceConfig) -> Vec<(String, String)> {
     values
 }
 
+/// The values of a group, where there is one.
+fn group(resource: &ResourceConfig) -> Vec<(String, String)> {
+    let Some(group) = &resource.group else { return Vec::new() };
+    let settings = group.settings();
+    let time = |time| humantime_serde::re::humantime::format_duration(time).to_string();
+    let members = group.members.iter().map(|member| {
+        let MemberConfig { host, weight } = member;
+        if *weight == 1 { host.to_string() } else { format!("{host} (weight {weight})") }
+    });
+    let members = members.collect::<Vec<_>>().join(", ");
+    let value = |key: &str| match key {
+        "policy" => settings.policy.as_str().to_owned(),
+        "failback_after" => time(settings.failback_after),
+        "ejection_failures" => settings.ejection.failures.to_string(),
+        "ejection_first" => time(settings.ejection.first),
+        "ejection_longest" => time(settings.ejection.longest),
+        "weight" => group.weight.unwrap_or(1).to_string(),
+        _ => unreachable!("the table has no other key"),
+    };
+    let own = GROUP.iter().map(|(key, ..)| (format!("group.{key}"), value(key)));
+    own.chain([("group.members".to_owned(), members)]).collect()
+}
+
 fn settings(resource: &ResourceConfig) -> Vec<(String, String)> {
     let set = keys::settings(&resource.settings);
     let shown = |value: &Value| match value {
@@ -110,13 +134,18 @@ mod tests {
 
     #[test]
     fn every_key_of_the_file_has_a_value_and_no_secret_is_shown() {
-        let text = "[[resource]]\nname = 'r'\nurl = 'redis://c4n4ry:c4n4ry@h?protocol=c4n4ry'";
+        let text = "[[resource]]\nname = 'r'\nurl = 'redis://c4n4ry:c4n4ry@h?protocol=c4n4ry'\n\
+                    [resource.group]\nmembers = [{ host = 'two', weight = 2 }]";
         let values = Config::from_toml(text).unwrap().values();
         let shown: BTreeSet<_> = values.iter().map(|value| value.key.clone()).collect();
         let own = OWN.iter().filter(|(key, ..)| !key.ends_with("_file"));
         let keys = WHOLE.iter().chain(own).chain(&SETTINGS).map(|(key, ..)| (*key).to_owned());
         let tls = TLS.iter().map(|(key, ..)| format!("tls.{key}"));
-        assert_eq!(shown, keys.chain(tls).collect());
+        let group = GROUP.iter().map(|(key, ..)| format!("group.{key}"));
+        let group = group.chain(["group.members".to_owned()]);
+        assert_eq!(shown, keys.chain(tls).chain(group).collect());
+        let members = values.iter().find(|value| value.key == "group.members").unwrap();
+        assert_eq!(members.value, "two (weight 2)");
         let url = values.iter().find(|value| value.key == "url").unwrap();
         assert_eq!(url.value, "redis://h?protocol=***");
         let text = format!("{values:?} {}", serde_json::to_string(&values).unwrap());

@@ -123,6 +123,14 @@ impl Endpoint {
         self
     }
 
+    /// The same endpoint with other hosts, of which there is at least one: another server that is asked
+    /// for the same with the same login.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: Vec<Host>) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
     /// The same endpoint with another scheme, for drivers that call it otherwise.
     #[must_use]
     pub fn with_scheme(mut self, scheme: &str) -> Self {

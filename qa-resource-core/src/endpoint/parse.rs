@@ -103,6 +103,15 @@ fn parse_host(text: &str) -> Result<Host, EndpointError> {
     Ok(Host { name: decode(name)?, port: port.transpose()? })
 }
 
+impl FromStr for Host {
+    type Err = EndpointError;
+
+    /// `name`, `name:port`, or an IPv6 address in brackets.
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        parse_host(text)
+    }
+}
+
 fn parse_query(query: &str) -> Result<Vec<(String, Secret)>, EndpointError> {
     let parts = query.split('&').filter(|part| !part.is_empty());
     let pair = |part: &str| {

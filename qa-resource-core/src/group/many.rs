@@ -8,7 +8,9 @@ use super::{GroupEvent, GroupSettings, Member, MemberStatus, SwitchReason};
 use crate::attachment::Attachments;
 use crate::deadline::Deadline;
 use crate::run::Site;
-use crate::{Backend, CloseReport, Error, Lease, Resource, Result, Settings, State, Transition};
+use crate::{
+    Backend, CloseReport, Error, ErrorKind, Lease, Resource, Result, Settings, State, Transition,
+};
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -161,6 +163,8 @@ impl<B: Backend> Many<B> {
         let members = self.members.load();
         let to = self.place_of(&members, name)?;
         writer.by_hand = true;
+        // Who asks for it knows better.
+        members[to].tally.forgive();
         self.activate(&members, to, SwitchReason::Forced);
         Ok(())
     }
@@ -170,12 +174,18 @@ impl<B: Backend> Many<B> {
     pub(super) fn activate(&self, members: &[Arc<Entry<B>>], to: usize, reason: SwitchReason) {
         let from = self.active.swap(to, Ordering::Relaxed);
         let Some(before) = members.get(from).filter(|_| from != to) else { return };
-        let last_error = before.resource.shared().snapshot.load().last_error.clone();
+        let why = || {
+            if before.is_ready() {
+                let message = "operations on it failed, and it is left out";
+                return Some(Error::new(ErrorKind::Overloaded, Arc::clone(before.name()), message));
+            }
+            before.resource.shared().snapshot.load().last_error.clone()
+        };
         self.board.tell(GroupEvent::Switched {
             from: Arc::clone(before.name()),
             to: Arc::clone(members[to].name()),
             reason,
-            cause: last_error.filter(|_| reason == SwitchReason::Failover),
+            cause: (reason == SwitchReason::Failover).then(why).flatten(),
         });
     }
 
@@ -274,6 +284,6 @@ impl<B: Backend> Many<B> {
 
     pub(super) fn closed_error(&self) -> Error {
         let message = format!("the group is {}", self.state());
-        Error::new(crate::ErrorKind::Closed, Arc::clone(&self.board.name), message)
+        Error::new(ErrorKind::Closed, Arc::clone(&self.board.name), message)
     }
 }

@@ -99,6 +99,11 @@ impl Tally {
         self.weight.store(weight.clamp(1, HEAVIEST), Ordering::Relaxed);
     }
 
+    /// Forgets what is to be said against it.
+    pub(super) fn forgive(&self) {
+        self.judge(Verdict::Good, false);
+    }
+
     pub(super) fn standing(&self) -> Standing {
         if self.troubled.load(Ordering::Acquire) {
             self.record().standing(Instant::now())
@@ -149,6 +154,13 @@ impl<B: Backend> Entry<B> {
     /// Leases that are out: the entry's own reference is not one.
     pub(super) fn load(&self) -> usize {
         Arc::strong_count(&self.tally) - 1
+    }
+
+    /// Whether it still has the connection of this number. What fails on one that was lost says nothing
+    /// new: the loss is known, and some of it comes to light only when the next connection is there.
+    pub(super) fn has(&self, generation: u64) -> bool {
+        let snapshot = self.resource.shared().snapshot.load();
+        snapshot.state() == State::Ready && snapshot.generation == generation
     }
 
     pub(super) fn is_well(&self) -> bool {

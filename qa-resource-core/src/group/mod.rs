@@ -159,7 +159,8 @@ impl<B: Backend> Group<B> {
     }
 
     /// Makes a member of a failover group the active one at once. It stays so until it is lost, whoever
-    /// stands before it. Leases that are out stay where they are.
+    /// stands before it, and what failed on it before is forgotten. Leases that are out stay where they
+    /// are.
     ///
     /// # Errors
     /// `Config` for a group of one, for another policy, and for a name that it has not.
@@ -423,6 +424,14 @@ impl<B: Backend> Managed for Group<B> {
 
     fn set_settings(&self, settings: &Settings) {
         Self::set_settings(self, settings);
+    }
+
+    fn set_weights(&self, weights: &[u32]) {
+        if let Kind::Many(many) = &self.0 {
+            for (entry, weight) in many.members.load().iter().zip(weights) {
+                entry.tally.set_weight(*weight);
+            }
+        }
     }
 
     fn reconnect(&self) {

@@ -18,6 +18,18 @@ pub enum Policy {
     Failover,
 }
 
+impl Policy {
+    /// The word used in configurations.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LeastLoaded => "least-loaded",
+            Self::RoundRobin => "round-robin",
+            Self::Failover => "failover",
+        }
+    }
+}
+
 /// When a member that is connected is left out all the same, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -5,7 +5,7 @@ use super::many::Many;
 use super::member::Entry;
 use super::record::Verdict;
 use super::{Group, Kind};
-use crate::run::{Admitted, Again, End, Site, Source, attempts};
+use crate::run::{Admitted, Again, End, Mark, Site, Source, attempts};
 use crate::shared::Shared;
 use crate::{Backend, Lease, Result, Settings};
 use std::panic::Location;
@@ -76,7 +76,8 @@ impl<B: Backend> Source<B> for Arc<Many<B>> {
         deadline: Instant,
     ) -> Result<Admitted<B, Arc<Entry<B>>>> {
         let ((lease, member), place, probe) = Many::admit(self, tried, site, deadline).await?;
-        Ok(Admitted { lease, place, member, probe })
+        let mark = Mark { generation: lease.generation(), probe };
+        Ok(Admitted { lease, place, member, mark })
     }
 
     fn shared<'a>(&'a self, member: &'a Arc<Entry<B>>) -> &'a Arc<Shared<B>> {
@@ -84,8 +85,10 @@ impl<B: Backend> Source<B> for Arc<Many<B>> {
     }
 
     fn judge(&self, tried: &mut Excluded, member: &Arc<Entry<B>>, end: End) -> bool {
-        if let Some(verdict) = Verdict::of(end.error) {
-            member.tally.judge(verdict, end.probe);
+        if let Some(verdict) = Verdict::of(end.error)
+            && (verdict == Verdict::Good || member.has(end.mark.generation))
+        {
+            member.tally.judge(verdict, end.mark.probe);
         }
         if end.error.is_none() {
             return false;

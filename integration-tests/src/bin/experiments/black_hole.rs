@@ -69,7 +69,12 @@ async fn pool() -> (Vec<FaultProxy>, ResourcePool) {
         };
         let proxy = FaultProxy::open(server.port()).await;
         let target = Target::parse(system.name(), &proxy.url(&url)).unwrap();
-        resources.push(ResourceConfig { target, settings: Settings::default(), required: true });
+        resources.push(ResourceConfig {
+            target,
+            settings: Settings::default(),
+            required: true,
+            group: None,
+        });
         proxies.push(proxy);
     }
     let pool = ResourcePool::from_config(&Config {

@@ -137,7 +137,12 @@ impl Service {
             proxy.set(Faults { door, ..Faults::default() });
             let target = Target::parse(system.name(), &proxy.url(&url)).unwrap();
             let required = !optional.contains(&at);
-            resources.push(ResourceConfig { target, settings: settings.clone(), required });
+            resources.push(ResourceConfig {
+                target,
+                settings: settings.clone(),
+                required,
+                group: None,
+            });
             proxies.push(proxy);
         }
         let config = Config { resources, shutdown_timeout: CLOSE, ..Config::default() };

@@ -158,6 +158,7 @@ fn pool_of(members: &[Member]) -> ResourcePool {
         target: Target::parse(member.name, &member.url).unwrap(),
         settings: Settings { max_in_flight, ..Settings::default() },
         required: true,
+        group: None,
     };
     let resources = members.iter().map(resource).collect();
     ResourcePool::from_config(&Config {

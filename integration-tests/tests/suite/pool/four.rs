@@ -60,6 +60,7 @@ pub(crate) fn pool_of(urls: &[String; 4]) -> ResourcePool {
         target: Target::parse(name, url).unwrap(),
         settings: Settings::default(),
         required: true,
+        group: None,
     };
     let resources = ORDER.into_iter().zip(urls).map(resource).collect();
     let config =

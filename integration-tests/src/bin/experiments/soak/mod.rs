@@ -62,7 +62,7 @@ impl Place {
             url.push_str(BRIEFLY);
         }
         let target = Target::parse(self.name(), &url).unwrap();
-        ResourceConfig { target, settings: Settings::default(), required: true }
+        ResourceConfig { target, settings: Settings::default(), required: true, group: None }
     }
 }
 
