@@ -2,9 +2,11 @@
 
 use super::four::Servers;
 use super::run::Service;
+use crate::behaviour::PATIENCE;
 use integration_tests::rotation::{Mounted, Users};
-use integration_tests::{Redis, Subject};
-use qa_pool::{Config, Effect, ResourcePool};
+use integration_tests::{Redis, Subject, eventually};
+use qa_pool::{Config, Effect, ResourcePool, State};
+use qa_servers::tls::Authority;
 use rustix::process::Signal;
 
 #[tokio::test]
@@ -85,4 +87,44 @@ async fn a_reload_takes_what_it_can_and_says_what_it_can_not() {
     assert_eq!(cache.status()[0].generation, 1, "it stays where it is");
     assert!(pool.reload(&with(&url, "retry_attempts = 1\nrequired = false")).await.is_empty());
     assert!(pool.close(std::time::Duration::from_secs(10)).await.is_clean());
+}
+
+#[tokio::test]
+async fn another_authority_in_the_file_is_taken_with_a_fresh_connection() {
+    let server = Servers::shared().await.redis;
+    let (old, new) = (Authority::new(), Authority::new());
+    let proxy = old.proxy("localhost", server.port()).await;
+    let next = new.proxy("localhost", server.port()).await;
+    let (folder, read) = (tempfile::tempdir().unwrap(), |authority: &Authority| {
+        std::fs::read_to_string(authority.path("ca.pem")).unwrap()
+    });
+    let trusted = folder.path().join("ca.pem");
+    std::fs::write(&trusted, read(&old)).unwrap();
+    let resource = |name: &str, port: u16| {
+        let (user, password) = (server.user(), server.password());
+        format!(
+            "[[resource]]\nname = '{name}'\nurl = 'rediss://{user}:{password}@localhost:{port}'\n\
+             required = false\nconnect_attempts = 1\n[resource.tls]\nca_file = '{}'\n",
+            trusted.display()
+        )
+    };
+    let both = resource("old", proxy.port()) + &resource("new", next.port());
+    let pool = ResourcePool::from_config(&Config::from_toml(&both).unwrap()).unwrap();
+    pool.connect().await.unwrap();
+    let group = |name| pool.get::<<Redis as Subject>::Backend>(name).unwrap();
+    assert_eq!((group("old").state(), group("new").state()), (State::Ready, State::Idle));
+    assert!(pool.refresh().await.is_empty(), "they are what they were");
+
+    std::fs::write(&trusted, read(&old) + &read(&new)).unwrap();
+    let changes = pool.refresh().await;
+    assert_eq!(
+        changes.to_string(),
+        "resource `new`: tls is in force with a fresh connection\n\
+         resource `old`: tls is in force with a fresh connection"
+    );
+    let fresh =
+        async || group("old").status()[0].generation == 2 && group("old").state() == State::Ready;
+    eventually("the old one is connected anew", PATIENCE, fresh).await;
+    group("new").connect().await.unwrap();
+    assert!(pool.close(PATIENCE).await.is_clean());
 }
