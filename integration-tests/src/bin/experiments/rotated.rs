@@ -36,7 +36,7 @@ pub(crate) async fn login<S: Users>(run: Run) -> Vec<Figure> {
     until((Instant::now() + between).into()).await;
     let before = connections(proxy.port()) + Proxied::<S>::SPARE;
 
-    let (mut used, mut drained, mut old_ones) = (Vec::new(), Vec::new(), 0);
+    let (mut took_over, mut drained, mut old_ones) = (Vec::new(), Vec::new(), 0);
     for number in 1..=rotations {
         let ((old, _), (new, password)) = (user(number - 1), user(number));
         S::add_user(server, name, &new, &password).await;
@@ -44,7 +44,7 @@ pub(crate) async fn login<S: Users>(run: Run) -> Vec<Figure> {
         mounted.write(&new, &password);
         pool.refresh().await;
         is_fresh::<S>(&group, u64::from(number) + 1).await;
-        used.push(began.elapsed());
+        took_over.push(began.elapsed());
         let left = || connections(proxy.port()).saturating_sub(before);
         old_ones += settles(0, DRAINED, left).await;
         drained.push(began.elapsed());
@@ -69,7 +69,7 @@ pub(crate) async fn login<S: Users>(run: Run) -> Vec<Figure> {
             None => failed,
         },
         Figure::seconds("an operation, from when it was due", &took),
-        Figure::seconds("the new login is used", &used).at_most(5.0),
+        Figure::seconds("the new login is used", &took_over).at_most(5.0),
         Figure::seconds("the old connections are drained", &drained).at_most(DRAINED.as_secs_f64()),
         Figure::count("old connections left when the old was revoked", old_ones).is(0.0),
         Figure::count("connections lost when the old was revoked", lost).is(0.0),
