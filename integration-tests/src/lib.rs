@@ -22,7 +22,7 @@ pub use proxied::{Proxied, nothing_is_left};
 pub use qa_servers::testing::{Refused, Silent, connections, eventually, within};
 pub use rig::Rig;
 pub use subject::{
-    ClickHouse, Lent, MongoDb, RabbitMq, Reach, Redis, RedisInCluster, RedisUnderSentinel, Subject,
-    Tls, Twice,
+    ClickHouse, Lent, MongoDb, MongoDbReplicaSet, RabbitMq, Reach, Redis, RedisInCluster,
+    RedisUnderSentinel, Subject, Tls, Twice,
 };
 pub use wait::{holds_for, reaches};

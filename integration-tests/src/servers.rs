@@ -1,7 +1,7 @@
 //! The servers of a test binary: per kind one to share, and one to break.
 
 use crate::{Subject, connections, eventually};
-use qa_servers::cluster::RedisCluster;
+use qa_servers::cluster::{MongoReplicaSet, RedisCluster};
 use qa_servers::tls::Authority;
 use qa_servers::{Error, Server, System};
 use std::fs::File;
@@ -22,7 +22,7 @@ pub enum Form {
     Plain,
     /// It speaks TLS.
     Tls,
-    /// A Redis that is a cluster of one.
+    /// All of a cluster: of a Redis Cluster, or of a MongoDB replica set.
     Cluster,
 }
 
@@ -63,6 +63,7 @@ impl Kind {
         match self.form {
             Form::Plain => Server::start_owned(self.system).await,
             Form::Tls => start_tls(self.system).await,
+            Form::Cluster if self.system == System::MongoDb => MongoReplicaSet::lone().await,
             Form::Cluster => RedisCluster::lone().await,
         }
     }

@@ -1,11 +1,11 @@
-//! Other forms of the same backends: with TLS, under a sentinel, in a cluster, as a group of two. What is
-//! asked of the server is the same; how it is started and reached is not.
+//! Other forms of the same backends: with TLS, under a sentinel, in a cluster or a replica set, as a group
+//! of two. What is asked of the server is the same; how it is started and reached is not.
 
-use super::{Lent, Reach, Redis, Subject};
+use super::{Lent, MongoDb, Reach, Redis, Subject};
 use crate::servers::{self, Form};
 use qa_pool::core::{Target, TlsSettings, async_trait};
-use qa_pool::{Group, Result, redis};
-use qa_servers::cluster::{RedisCluster, RedisSentinels};
+use qa_pool::{Group, Result, mongo, redis};
+use qa_servers::cluster::{MongoReplicaSet, RedisCluster, RedisSentinels};
 use qa_servers::proxy::FaultProxy;
 use qa_servers::{Server, System};
 use std::marker::PhantomData;
@@ -187,5 +187,48 @@ impl Subject for RedisInCluster {
 
     async fn version(server: &Server, group: &Group<redis::Redis>) -> String {
         Redis::version(server, group).await
+    }
+}
+
+/// A MongoDB that is all of its replica set, so that what becomes of it becomes of the set.
+///
+/// The driver knows the set by its name and goes where the set says that its member is, which is how
+/// services reach theirs; the plain form goes to one server and asks nobody. Of three members the loss of
+/// one is none of the set's, whichever it was: the others answer. That every behaviour here begins with
+/// a loss is therefore only true of a set of one; what a set of three does instead has tests of its own,
+/// with `qa-mongo`.
+#[derive(Debug)]
+pub enum MongoDbReplicaSet {}
+
+#[async_trait]
+impl Subject for MongoDbReplicaSet {
+    type Backend = mongo::MongoDb;
+    const SYSTEM: System = System::MongoDb;
+    const FORM: Form = Form::Cluster;
+    const CONNECTIONS: usize = MongoDb::CONNECTIONS;
+    const MOST_CONNECTIONS: usize = MongoDb::MOST_CONNECTIONS;
+    const A_CUT_IS_A_LOSS: bool = MongoDb::A_CUT_IS_A_LOSS;
+
+    async fn reach(server: &Server, way: Option<&FaultProxy>, name: &str) -> Reach {
+        let port = way.map_or(server.port(), FaultProxy::port);
+        MongoReplicaSet::announce(server, port).await.unwrap();
+        Reach::to(name, &MongoReplicaSet::url_of_lone(server, port))
+    }
+
+    /// A set tells everybody the same port.
+    async fn to_proxy() -> Lent {
+        Lent::Own(Box::new(MongoReplicaSet::lone().await.unwrap()))
+    }
+
+    async fn ask(group: &Group<mongo::MongoDb>, number: u64) -> Result<u64> {
+        MongoDb::ask(group, number).await
+    }
+
+    async fn echo(group: &Group<mongo::MongoDb>, number: u64) -> Result<u64> {
+        MongoDb::echo(group, number).await
+    }
+
+    async fn version(server: &Server, group: &Group<mongo::MongoDb>) -> String {
+        MongoDb::version(server, group).await
     }
 }

@@ -7,7 +7,7 @@ mod rabbitmq;
 mod redis;
 
 pub use clickhouse::ClickHouse;
-pub use forms::{RedisInCluster, RedisUnderSentinel, Tls, Twice};
+pub use forms::{MongoDbReplicaSet, RedisInCluster, RedisUnderSentinel, Tls, Twice};
 pub use mongodb::MongoDb;
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;

@@ -49,6 +49,49 @@ impl MongoReplicaSet {
         Ok(set)
     }
 
+    /// A set of one: a server of the caller's own like any other, which can be broken in the same ways.
+    /// Its [`url`](Server::url) leads to the server alone; [`url_of_lone`](Self::url_of_lone) leads to
+    /// the set. Takes two seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Start`] when there is no `mongod` or it did not start.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, what was started is removed.
+    pub async fn lone() -> Result<Server, Error> {
+        nodes::start(System::MongoDb, mongod::lone).await
+    }
+
+    /// The URL that a client of a set of one connects to, **with the password**, when it is told to find
+    /// it at this port of this machine. The client then goes where the set says that its member is.
+    #[must_use]
+    pub fn url_of_lone(node: &Server, port: u16) -> String {
+        let Address { user, password, host, .. } = &node.address;
+        let set = mongod::SET;
+        format!("mongodb://{user}:{password}@{host}:{port}/?authSource=admin&replicaSet={set}")
+    }
+
+    /// Has a set of one tell clients that they find its member at this port of this machine, such as that
+    /// of a fault proxy before it. Something has to pass on what comes there: the member looks whether it
+    /// finds itself, now and whenever it starts again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cluster`] where it does not take that within 30 seconds.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, it may tell so or not.
+    pub async fn announce(node: &Server, port: u16) -> Result<(), Error> {
+        let address = &node.address;
+        let announce = || nodes::ask(address, mongodb::announce(address, port));
+        nodes::until(NAME, "announced port", LIMIT, announce).await?;
+        let look = || nodes::ask(address, mongodb::login(address));
+        nodes::until(NAME, "primary", LIMIT, look).await
+    }
+
     /// The URL that a client of the whole set connects to, **with the password** of a user that
     /// may do everything.
     ///

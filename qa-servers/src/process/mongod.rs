@@ -18,6 +18,11 @@ pub(super) fn prepare(home: &Path, options: Options) -> Result<(Recipe, Address)
     recipe(home, Address::local(System::MongoDb, free_port()?, None)?.with(options))
 }
 
+/// One that is all of its set.
+pub(crate) fn lone(home: &Path) -> Result<(Recipe, Address), Error> {
+    prepare(home, Options::default())
+}
+
 /// One of the set whose nodes all have the login and the key of `like`.
 pub(crate) fn member(home: &Path, like: &Address) -> Result<(Recipe, Address), Error> {
     recipe(home, like.member(free_port()?))

@@ -58,6 +58,25 @@ pub(crate) async fn initiate(
     connection.run_once("admin", doc! { "replSetInitiate": set }, ALREADY_INITIALIZED).await
 }
 
+/// Has a set of one tell clients that its member is at this port.
+pub(crate) async fn announce(address: &Address, port: u16) -> Answer<()> {
+    let mut connection = Connection::open_as_node(address).await?;
+    let answer = connection.command("admin", doc! { "replSetGetConfig": 1 }).await?;
+    let mut set = answer.get_document("config").cloned().map_err(|error| error.to_string())?;
+    let version = set.get_i32("version").map_err(|error| error.to_string())?;
+    set.insert("version", version + 1);
+    let host = format!("{}:{port}", address.host);
+    let members = set.get_array_mut("members").map_err(|error| error.to_string())?;
+    let [Bson::Document(member)] = &mut members[..] else {
+        return Err("it is not alone in its set".to_owned());
+    };
+    if member.get_str("host").is_ok_and(|known| known == host) {
+        return Ok(());
+    }
+    member.insert("host", host);
+    connection.command("admin", doc! { "replSetReconfig": set }).await.map(drop)
+}
+
 /// Makes the application's user on a primary. Does nothing twice.
 pub(crate) async fn create_user(address: &Address) -> Answer<()> {
     let mut connection = Connection::open_as_node(address).await?;
