@@ -85,6 +85,12 @@
 //!
 //! With the feature `tls`, and `tls=true` in the URL (`mongodb+srv` implies it). Without a
 //! `ca_file` the driver trusts Mozilla's roots, not the system's.
+//!
+//! The files are read at each connect. To change them while the service runs, put the new ones in their
+//! place and call [`Resource::reconnect`](qa_resource_core::Resource::reconnect): new operations go to a
+//! client that has read them, and those under way finish on the old one. To change an authority, first
+//! trust both, then change the server's certificate, then forget the first. A login by certificate is
+//! `authMechanism=MONGODB-X509`, and needs no user in the URL.
 
 mod backend;
 mod bulk;

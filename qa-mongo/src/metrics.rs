@@ -32,6 +32,10 @@ const PRIMARY_CHANGES: &str = "qa.mongo.primary.changes";
 /// The pools are the driver's, one for each member of the deployment, taken together. So that they
 /// are not added to the resource's leases, `db.client.connection.pool.name` is the resource's name
 /// and `/driver`.
+///
+/// How many wait for a connection at the moment is not among it: the driver tells that a checkout has
+/// begun, and never that its caller gave it up, so that the count would only grow. That somebody had to
+/// wait is seen in `db.client.connection.wait_time`.
 pub const TABLE: [(&str, Kind, Unit, &str); 10] = [
     (
         COUNT,

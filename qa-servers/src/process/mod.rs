@@ -169,6 +169,12 @@ impl Process {
         self.tree.thaw();
     }
 
+    /// The server's directory.
+    #[allow(dead_code, reason = "a build without TLS has no use for it")]
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// Has the login of `address` from the next start on, where the server has it from a file.
     pub(crate) fn rewrite_login(&self, address: &Address) -> Result<(), Error> {
         recipe::rewrite_login(&self.home, address)

@@ -50,6 +50,21 @@ pub(crate) fn prepare(
     Ok((recipe, address))
 }
 
+/// Puts other files in the place of a server's; it reads them when it is told to, or starts again.
+pub(crate) fn renew(home: &Path, credentials: &Credentials) -> Result<(), Error> {
+    let folder = home.join("renewed");
+    let Files { authority, certificate, key, both } = Files::write(&folder, credentials)?;
+    let put = |from: PathBuf| {
+        let name = from.file_name().unwrap_or_default();
+        std::fs::rename(&from, home.join("tls").join(name))
+    };
+    [authority, certificate, key, both]
+        .into_iter()
+        .try_for_each(put)
+        .and_then(|()| std::fs::remove_dir(&folder))
+        .map_err(Error::io("renew the tls files".to_owned()))
+}
+
 impl Files {
     fn write(folder: &Path, credentials: &Credentials) -> Result<Self, Error> {
         make_home(folder)?;

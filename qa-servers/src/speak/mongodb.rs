@@ -130,6 +130,13 @@ pub(crate) async fn change_password(address: &Address, new: &str) -> Answer<()> 
     connection.command("admin", update).await.map(drop)
 }
 
+/// Has a server read its TLS files again.
+#[allow(dead_code, reason = "a build without TLS has no use for it")]
+pub(crate) async fn rotate_certificates(address: &Address) -> Answer<()> {
+    let mut connection = Connection::open_as_node(address).await?;
+    connection.command("admin", doc! { "rotateCertificates": 1 }).await.map(drop)
+}
+
 struct Connection {
     stream: Wire,
 }

@@ -43,13 +43,22 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let authority = Self { folder: TempDir::new().unwrap(), issuer };
-        let (certificate, key) = authority.issue(&["client"]);
-        let (certificate, key) = (certificate.pem(), key.serialize_pem());
         authority.write("ca.pem", &authority.issuer.pem());
-        authority.write("client.pem", &certificate);
-        authority.write("client.key", &key);
-        authority.write("both.pem", &(certificate + &key));
+        authority.renew_client("client");
         authority
+    }
+
+    /// Makes the client's files anew, with another key and for the client called `name`, as whoever
+    /// renews certificates does. What was read from them before stays good.
+    ///
+    /// # Panics
+    /// Where the files can't be written.
+    pub fn renew_client(&self, name: &str) {
+        let (certificate, key) = self.issue(&[name]);
+        let (certificate, key) = (certificate.pem(), key.serialize_pem());
+        self.write("client.pem", &certificate);
+        self.write("client.key", &key);
+        self.write("both.pem", &(certificate + &key));
     }
 
     /// The path of the file called `name`. A test may write to it.
