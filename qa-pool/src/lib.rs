@@ -22,8 +22,11 @@
 //!
 //! [`run`] is the whole of a well-behaved `main`: connect, run, wait for SIGTERM, shut down.
 //! [`run_from`] reads the file, too, and takes it anew on SIGHUP, and secrets that are mounted anew.
+//! Code that is not async has `blocking`, with the feature of that name.
 
 mod backends;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod config;
 mod follow;
 mod global;

@@ -1,5 +1,5 @@
 //! The examples do what they say, on real servers.
-#![cfg(all(feature = "amqp", feature = "redis"))]
+#![cfg(all(feature = "amqp", feature = "redis", feature = "mongo", feature = "blocking"))]
 
 use qa_servers::{Server, System};
 use std::process::Stdio;
@@ -19,6 +19,11 @@ struct Running {
 
 /// Starts an example of this crate, which cargo has built before its tests.
 fn start(name: &str, arguments: &[&str]) -> Running {
+    start_in(name, arguments, &[])
+}
+
+/// The same, with variables of its environment.
+fn start_in(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
     let test = std::env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
     assert!(
@@ -27,7 +32,8 @@ fn start(name: &str, arguments: &[&str]) -> Running {
         path.display()
     );
     let mut command = Command::new(path);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    command.args(arguments).envs(variables.iter().copied());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     Running { child, lines }
@@ -93,4 +99,16 @@ async fn a_hundred_strategies_share_one_redis() {
         assert!(says(beginning), "{lines:#?}");
     }
     redis.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_is_not_async_uses_two_backends() {
+    let (redis, mongo) = tokio::join!(Server::start(System::Redis), Server::start(System::MongoDb));
+    let (redis, mongo) = (redis.unwrap(), mongo.unwrap());
+    let urls = [("QA_REDIS_URL", &*redis.url()), ("QA_MONGO_URL", &*mongo.url())];
+    let lines = start_in("blocking", &[], &urls).rest().await;
+    assert_eq!(lines[0], "000001 closed at 10.95 on average over 20 days");
+    assert_eq!(lines[1], "the signal is to buy");
+    assert!(lines[2].contains("closed"), "{lines:#?}");
+    tokio::join!(redis.remove(), mongo.remove());
 }
