@@ -21,6 +21,7 @@ demo:
 
 test:
 	@scripts/setup.sh
+	@scripts/install-browser.sh
 	cargo test --workspace --all-features --locked --no-fail-fast
 
 experiments:

@@ -1,5 +1,6 @@
 //! How to connect to a RabbitMQ broker, ask it for a sign of life and say goodbye.
 
+use crate::about;
 use crate::classify::classify;
 use crate::dial::dial;
 use crate::entities::{Entities, Remembered};
@@ -8,10 +9,16 @@ use crate::options::Options;
 use crate::{Client, Error, Topology, tls};
 use lapin::ConnectionProperties;
 use qa_resource_core::{
-    Backend, Class, Credentials, Host, Login, Result, Secret, Target, TlsSettings, async_trait,
+    About, Backend, Class, Credentials, Host, Login, Result, Secret, Target, TlsSettings,
+    async_trait,
 };
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Limit for one host to say who it is, so that there is time for the next.
+const ABOUT_LIMIT: Duration = Duration::from_millis(400);
 
 /// A RabbitMQ broker, or a cluster of them.
 ///
@@ -120,7 +127,7 @@ impl Backend for RabbitMq {
         let login = self.login().await?;
         let mut last = Error::TimedOut { doing: "connecting", limit };
         for host in hosts {
-            match tokio::time::timeout(limit, self.connect_to(host, &login)).await {
+            match timeout(limit, self.connect_to(host, &login)).await {
                 Ok(Ok(client)) => return Ok(client),
                 // The nodes of a cluster agree on passwords and topology: the next one would
                 // refuse us too.
@@ -150,6 +157,20 @@ impl Backend for RabbitMq {
 
     async fn impairment_changed(&self, client: &Client, impaired: bool) {
         client.until_blocked(!impaired).await;
+    }
+
+    /// What the broker says before the login, over a connection of its own that ends at once; of
+    /// several hosts, the first that answers.
+    async fn about(&self, _client: &Client) -> Result<About, Error> {
+        let mut last = Error::TimedOut { doing: "asking about itself", limit: ABOUT_LIMIT };
+        for host in &self.options.hosts {
+            match timeout(ABOUT_LIMIT, about::ask(&self.options, &self.tls, host)).await {
+                Ok(Ok(about)) => return Ok(about),
+                Ok(Err(error)) => last = error,
+                Err(_) => {}
+            }
+        }
+        Err(last)
     }
 
     fn classify(error: &Error) -> Class {

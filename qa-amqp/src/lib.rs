@@ -54,6 +54,7 @@
 //! A [`Client`]: two connections of the driver ([`lapin`]), one for publishing and one for everything
 //! else. The driver's own recovery stays off; the supervisor reconnects.
 
+mod about;
 mod backend;
 mod channels;
 mod classify;

@@ -1,5 +1,10 @@
 //! The command line.
 
+use crate::check::Check;
+use crate::completions::Completions;
+use crate::doctor::Doctor;
+use crate::serve::Serve;
+use crate::watch::Watch;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +22,16 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Connects everything that is configured, and shows how it stands
+    Check(Check),
+    /// Says in words what is wrong with what is configured, and what to do
+    Doctor(Doctor),
+    /// Shows how everything stands, as it changes
+    Watch(Watch),
+    /// Answers health, status and metrics over HTTP
+    Serve(Serve),
+    /// Prints what a shell needs to complete this command line
+    Completions(Completions),
     /// Sends real prices through MongoDB, RabbitMQ, ClickHouse and Redis, kills one of them in the
     /// middle, and shows that nothing is lost
     ///
@@ -74,7 +89,7 @@ impl Demo {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 3s or 500ms"))
 }
 

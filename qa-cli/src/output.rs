@@ -10,7 +10,17 @@ pub(crate) fn good(text: &str) -> String {
 
 /// Bad news.
 pub(crate) fn bad(text: &str) -> String {
-    style(text).for_stderr().red().bold().to_string()
+    style(text).red().bold().to_string()
+}
+
+/// What stands before an error, on standard error.
+pub(crate) fn error() -> String {
+    style("error:").for_stderr().red().bold().to_string()
+}
+
+/// News to be minded.
+pub(crate) fn warn(text: &str) -> String {
+    style(text).yellow().to_string()
 }
 
 /// A heading, with an empty line before it.

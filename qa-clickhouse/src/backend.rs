@@ -6,11 +6,12 @@ use crate::{classify, tls};
 use clickhouse::Client;
 use clickhouse::error::{Error, Result};
 use qa_resource_core::{
-    Backend, Class, Credentials, Group, GroupSettings, Member, Resource, Secret, Settings, Target,
-    TlsSettings, async_trait,
+    About, Backend, Class, Credentials, Group, GroupSettings, Member, Resource, Secret, Settings,
+    Target, TlsSettings, async_trait,
 };
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// One ClickHouse server, spoken to over HTTP.
 pub struct ClickHouse {
@@ -161,6 +162,13 @@ impl Backend for ClickHouse {
         // HTTP has no goodbye: the idle connections are closed with their pool.
         drop(client);
         Ok(())
+    }
+
+    async fn about(&self, client: &Client) -> Result<About> {
+        let question = client.query("SELECT version(), toUnixTimestamp64Milli(now64(3))");
+        let (version, clock) = question.fetch_one::<(String, i64)>().await?;
+        let clock = u64::try_from(clock).ok().map(Duration::from_millis);
+        Ok(About { version: Some(version), clock })
     }
 
     fn classify(error: &Error) -> Class {

@@ -6,11 +6,13 @@ use crate::metrics::{CommandMeter, PoolMeter, TopologyMeter};
 use crate::observer::{Observer, Sight, View};
 use crate::ping::ping;
 use crate::pools::Pools;
-use crate::{classify, commands, options, standing, tls};
+use crate::{about, classify, commands, options, standing, tls};
 use mongodb::error::{Error, Result};
 use mongodb::options::{ClientOptions, ConnectionString};
 use mongodb::{Client, Database};
-use qa_resource_core::{Backend, Class, Credentials, Recovery, Target, TlsSettings, async_trait};
+use qa_resource_core::{
+    About, Backend, Class, Credentials, Recovery, Target, TlsSettings, async_trait,
+};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -177,6 +179,10 @@ impl Backend for MongoDb {
             Some(view) => standing::changed(view.standing, impaired).await,
             None => std::future::pending().await,
         }
+    }
+
+    async fn about(&self, client: &Client) -> Result<About> {
+        about::ask(client).await
     }
 
     fn classify(error: &Error) -> Class {

@@ -92,6 +92,7 @@
 //! trust both, then change the server's certificate, then forget the first. A login by certificate is
 //! `authMechanism=MONGODB-X509`, and needs no user in the URL.
 
+mod about;
 mod backend;
 mod bulk;
 mod changes;

@@ -30,6 +30,8 @@ pub mod blocking;
 mod config;
 mod follow;
 mod global;
+#[cfg(feature = "http")]
+pub mod http;
 mod login;
 mod pool;
 mod reload;
@@ -41,10 +43,10 @@ pub use config::{
     ResourceConfig, Sources,
 };
 pub use global::{AlreadyInstalled, global, global_or_init, install};
-pub use pool::{ConnectError, ResourcePool};
+pub use pool::{ConnectError, GroupStatus, ResourcePool};
 pub use qa_resource_core as core;
 pub use qa_resource_core::{
-    Backend, CloseReport, Ejection, Error, ErrorKind, Group, GroupEvent, GroupEvents,
+    About, Backend, CloseReport, Ejection, Error, ErrorKind, Group, GroupEvent, GroupEvents,
     GroupSettings, Health, Lease, Member, MemberStatus, Outcome, Policy, Reading, Resource, Result,
     Settings, ShutdownReport, State, Status, SwitchReason,
 };

@@ -4,8 +4,8 @@ use crate::reload::Loaded;
 use crate::{Config, backends};
 use futures_util::future::join_all;
 use qa_resource_core::{
-    Backend, Error, ErrorKind, Group, Managed, Reading, Result, Shutdown, ShutdownReport, State,
-    Status,
+    About, Backend, Error, ErrorKind, Group, Managed, Reading, Result, Shutdown, ShutdownReport,
+    State, Status,
 };
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -35,6 +35,21 @@ struct Inner {
 struct Member {
     group: Arc<dyn Managed>,
     required: bool,
+}
+
+/// How a group stands, for a table or a page.
+#[derive(Clone, Debug)]
+pub struct GroupStatus {
+    /// Its name.
+    pub name: String,
+    /// Its system, such as `redis`.
+    pub system: &'static str,
+    /// Whether the pool can't do without it.
+    pub required: bool,
+    /// Where it is in its life: that of its best member.
+    pub state: State,
+    /// How its members stand.
+    pub members: Vec<Status>,
 }
 
 /// Which required groups could not be connected, and why. Its `Display` is a line for each.
@@ -174,6 +189,20 @@ impl ResourcePool {
         self.members().iter().flat_map(|member| member.group.status()).collect()
     }
 
+    /// How every group stands, in the order in which they were added. No I/O.
+    #[must_use]
+    pub fn groups(&self) -> Vec<GroupStatus> {
+        let members = self.members();
+        let groups = members.iter().map(|Member { group, required }| GroupStatus {
+            name: group.name().to_owned(),
+            system: group.system(),
+            required: *required,
+            state: group.state(),
+            members: group.status(),
+        });
+        groups.collect()
+    }
+
     /// Whether every required group is ready. No I/O.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -191,6 +220,18 @@ impl ResourcePool {
             (member.group.name().to_owned(), member.group.check_now().await)
         });
         join_all(readings).await
+    }
+
+    /// Asks every server about itself, all at once, in the order of [`status`](Self::status): the
+    /// version, and what its clock shows. Each is bounded by its
+    /// [`health_timeout`](qa_resource_core::Settings::health_timeout).
+    ///
+    /// # Cancel safety
+    /// Nothing is lost where this is dropped.
+    pub async fn about(&self) -> Vec<Result<About>> {
+        let asked =
+            self.members().into_iter().map(|member| async move { member.group.about().await });
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     /// Fires when the pool begins to close: loops of the application end then.

@@ -1,5 +1,6 @@
 //! The backend: how to connect to Redis, ask it for a sign of life, and say goodbye.
 
+use crate::about;
 use crate::classify;
 use crate::client::Client;
 use crate::cluster::{Cluster, Seeds, known_commands};
@@ -9,7 +10,7 @@ use crate::sentinel::Sentinels;
 use crate::server::Server;
 use crate::tls::Tls;
 use crate::way::{Route, Way};
-use qa_resource_core::{Backend, Class, Result, Target, async_trait};
+use qa_resource_core::{About, Backend, Class, Result, Target, async_trait};
 use redis::{RedisError, RedisResult};
 use std::sync::Arc;
 
@@ -156,6 +157,11 @@ impl Backend for Redis {
 
     async fn impairment_changed(&self, client: &Client, impaired: bool) {
         client.impairment_changed(impaired).await;
+    }
+
+    /// What `INFO` says; of a cluster, that of one of its masters.
+    async fn about(&self, client: &Client) -> RedisResult<About> {
+        about::ask(client).await
     }
 
     fn classify(error: &RedisError) -> Class {

@@ -65,6 +65,7 @@
 //! | [`RateLimiter`] | rate limits that processes share |
 //! | [`Signals`] | the latest signal for each code |
 
+mod about;
 mod backend;
 mod cache;
 mod classify;

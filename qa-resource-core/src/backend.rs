@@ -1,6 +1,6 @@
 //! What a kind of server has to say for itself; everything about *when* is the supervisor's.
 
-use crate::Class;
+use crate::{About, Class};
 use async_trait::async_trait;
 
 /// Who brings a lost connection back. Exactly one of the two does, never both.
@@ -99,6 +99,16 @@ pub trait Backend: Send + Sync + 'static {
     async fn impairment_changed(&self, client: &Self::Client, impaired: bool) {
         let _ = (client, impaired);
         std::future::pending::<()>().await;
+    }
+
+    /// Asks the server about itself: its version, and what its clock shows. Only asked where a person
+    /// wants to know. Default: nothing, without I/O.
+    ///
+    /// # Errors
+    /// The driver's error.
+    async fn about(&self, client: &Self::Client) -> Result<About, Self::Error> {
+        let _ = client;
+        Ok(About::default())
     }
 
     /// Says what an error means: its kind, and whether the operation can have been applied.

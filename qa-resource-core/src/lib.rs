@@ -53,6 +53,7 @@
 //! # }
 //! ```
 
+mod about;
 mod admission;
 mod attachment;
 mod backend;
@@ -95,6 +96,7 @@ pub mod tls;
 mod transition;
 mod vigil;
 
+pub use about::About;
 pub use async_trait::async_trait;
 pub use attachment::{Attachment, Stage, Undrained};
 pub use backend::{Backend, Recovery};

@@ -1,6 +1,6 @@
 //! What a registry needs of a group, whatever its backend.
 
-use crate::{CloseReport, Reading, Result, Settings, Stage, State, Status};
+use crate::{About, CloseReport, Reading, Result, Settings, Stage, State, Status};
 use async_trait::async_trait;
 use std::any::Any;
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub trait Managed: Send + Sync + 'static {
     async fn connect(&self) -> Result<()>;
     /// Pings now.
     async fn check_now(&self) -> Reading;
+    /// What its members' servers say about themselves, in the order of `status`.
+    async fn about(&self) -> Vec<Result<About>>;
     /// Step one of a shutdown: takes nothing new in.
     fn quiesce(&self);
     /// Step two of a shutdown: drains the attachments of one stage.

@@ -5,7 +5,7 @@ use crate::shared::Shared;
 use crate::snapshot::Change;
 use crate::transition::Watch;
 use crate::{
-    Backend, Error, ErrorKind, Lease, Reading, Result, Settings, State, Status, supervisor,
+    About, Backend, Error, ErrorKind, Lease, Reading, Result, Settings, State, Status, supervisor,
 };
 use std::panic::Location;
 use std::sync::Arc;
@@ -191,6 +191,7 @@ impl<B: Backend> Resource<B> {
             generation: snapshot.generation,
             attempts: snapshot.attempts,
             leases: shared.gate.inside(),
+            last_outage: snapshot.last_outage,
             health: shared.reading(),
             last_error: snapshot.last_error.clone(),
             stats: shared.counters.read(shared.gate.register().uses()),
@@ -225,6 +226,27 @@ impl<B: Backend> Resource<B> {
             let _ = timeout(limit, readings.changed()).await;
         }
         shared.reading()
+    }
+
+    /// Asks its server about itself: the version, and what its clock shows. Bounded by
+    /// [`health_timeout`](Settings::health_timeout).
+    ///
+    /// # Errors
+    /// As [`try_acquire`](Self::try_acquire), for a resource that is not ready; `Timeout`; what the
+    /// server refuses.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost where this is dropped.
+    pub async fn about(&self) -> Result<About> {
+        let (shared, lease) = (self.shared(), self.try_acquire()?);
+        let limit = shared.settings.health_timeout;
+        match timeout(limit, shared.backend.about(&lease)).await {
+            Ok(answer) => answer.map_err(|error| shared.driver_error("asking about itself", error)),
+            Err(_) => {
+                let message = format!("{} did not say who it is within {limit:?}", shared.server());
+                Err(shared.error(ErrorKind::Timeout, message))
+            }
+        }
     }
 
     /// Leaves the present connection and makes a fresh one, with the login and the certificates that

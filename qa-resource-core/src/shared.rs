@@ -186,7 +186,10 @@ impl<B: Backend> Shared<B> {
             }
             _ => Phase::Other(to),
         };
-        Snapshot { phase, since: Instant::now(), generation, attempts: 0, last_error }
+        let over = before.state() == State::Reconnecting && to == State::Ready;
+        let last_outage = if over { Some(before.since.elapsed()) } else { before.last_outage };
+        let since = Instant::now();
+        Snapshot { phase, since, generation, attempts: 0, last_outage, last_error }
     }
 
     /// Metrics, the one log line and the watchers' copy of a transition.
@@ -229,6 +232,7 @@ impl<B: Backend> Shared<B> {
             since: before.since,
             generation: before.generation,
             attempts: before.attempts + 1,
+            last_outage: before.last_outage,
             last_error: Some(error.clone()),
         }));
         self.counters.connect_failures.fetch_add(1, Ordering::Relaxed);

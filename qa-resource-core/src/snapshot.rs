@@ -5,6 +5,7 @@ use crate::shared::Shared;
 use crate::{Backend, Error, Event, State};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,8 @@ pub(crate) struct Snapshot<B: Backend> {
     pub(crate) generation: u64,
     /// Connect attempts that failed since the state was entered.
     pub(crate) attempts: u32,
+    /// How long the last outage was, once it was over.
+    pub(crate) last_outage: Option<Duration>,
     /// The last thing that went wrong with the connection.
     pub(crate) last_error: Option<Error>,
 }
@@ -66,6 +69,7 @@ impl<B: Backend> Snapshot<B> {
             since: Instant::now(),
             generation: 0,
             attempts: 0,
+            last_outage: None,
             last_error: None,
         }
     }

@@ -71,6 +71,8 @@ pub struct Status {
     pub attempts: u32,
     /// Leases that are out.
     pub leases: usize,
+    /// How long the last outage was, from the loss until it was ready again; none where there was none.
+    pub last_outage: Option<Duration>,
     /// The last reading of its health.
     pub health: Reading,
     /// The last thing that went wrong with the connection.

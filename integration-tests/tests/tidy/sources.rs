@@ -84,9 +84,11 @@ fn is_sleep(line: &str) -> bool {
 
 /// Where the wall clock may be read, and what for. Nothing that waits, measures or decides does: it
 /// may jump by an hour at any moment.
-const WALL_CLOCKS: [(&str, &str); 3] = [
+const WALL_CLOCKS: [(&str, &str); 5] = [
     ("qa-resource-core/src/shared.rs", "when a transition was, for people"),
     ("qa-resource-core/src/transition.rs", "the same"),
+    ("qa-pool/src/http/report.rs", "since when a state is, for people"),
+    ("qa-cli/src/words.rs", "when something was, and how far a server's clock is from ours"),
     ("integration-tests/src/bin/experiments/machine.rs", "the day in the table"),
 ];
 

@@ -17,6 +17,7 @@ mod timeline;
 use crate::Usage;
 use crate::cli::{Break, Demo};
 use crate::output::{good, heading};
+use crate::signals::interrupted;
 use anyhow::{Context, bail};
 use bars::Bar;
 use connections::Connections;
@@ -131,19 +132,4 @@ async fn flow(
     stored.finish().await.context("the store did not end")?;
     counts.print();
     Ok(counts)
-}
-
-async fn interrupted() {
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
-    let terminated = async {
-        match &mut terminate {
-            Some(signal) => drop(signal.recv().await),
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-    }
 }

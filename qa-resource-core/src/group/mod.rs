@@ -24,7 +24,7 @@ pub use policy::{Ejection, GroupSettings, Policy};
 pub(crate) use record::Verdict;
 
 use crate::{
-    Attachment, Backend, CloseReport, Error, Health, Lease, Managed, Reading, Resource, Result,
+    About, Attachment, Backend, CloseReport, Error, Health, Lease, Managed, Reading, Resource, Result,
     Settings, Stage, State, Status, Watch,
 };
 use async_trait::async_trait;
@@ -440,6 +440,10 @@ impl<B: Backend> Managed for Group<B> {
 
     async fn connect(&self) -> Result<()> {
         Self::connect(self).await
+    }
+
+    async fn about(&self) -> Vec<Result<About>> {
+        join_all(self.members().iter().map(Resource::about)).await
     }
 
     async fn check_now(&self) -> Reading {

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use qa_resource_core::{Backend, Class, ErrorKind, Recovery, Settings, async_trait};
+use qa_resource_core::{About, Backend, Class, ErrorKind, Recovery, Settings, async_trait};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -47,6 +47,7 @@ pub(crate) struct Script {
     pub(crate) connect: Mutex<Does>,
     pub(crate) ping: Mutex<Does>,
     pub(crate) close: Mutex<Does>,
+    pub(crate) about: Mutex<Does>,
     pub(crate) cut: Notify,
     pub(crate) back: Notify,
     pub(crate) impaired: AtomicBool,
@@ -63,6 +64,7 @@ impl Script {
             connect: Mutex::new(Does::Ok),
             ping: Mutex::new(Does::Ok),
             close: Mutex::new(Does::Ok),
+            about: Mutex::new(Does::Ok),
             cut: Notify::new(),
             back: Notify::new(),
             impaired: AtomicBool::new(false),
@@ -167,6 +169,11 @@ impl<const DRIVER: bool> Backend for Scripted<DRIVER> {
 
     async fn impairment_changed(&self, _: &Arc<Connection>, _: bool) {
         self.0.alarm.notified().await;
+    }
+
+    async fn about(&self, _: &Arc<Connection>) -> Result<About, Fail> {
+        self.0.play("about", &self.0.about).await?;
+        Ok(About { version: Some("1.2.3".to_owned()), clock: None })
     }
 
     fn classify(error: &Fail) -> Class {

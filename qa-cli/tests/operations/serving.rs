@@ -1,0 +1,76 @@
+//! `qa serve`.
+
+use crate::command::{LIMIT, config, file, qa};
+use qa_servers::testing::within;
+use qa_servers::{Server, System};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::Child;
+
+/// Tells a process to end.
+pub(crate) fn terminate(child: &Child) {
+    let id = i32::try_from(child.id().unwrap()).unwrap();
+    let id = rustix::process::Pid::from_raw(id).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+}
+
+async fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let words = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    stream.write_all(words.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn it_serves_what_is_away_until_it_comes_and_ends_well_when_it_is_told_to() {
+    let server = Server::start_owned(System::Redis).await.unwrap();
+    server.stop().await.unwrap();
+    let file = file(&config(&[&server], "connect_attempts = 1\nbackoff_cap = '200ms'"));
+    let path = file.path().to_str().unwrap();
+    let mut child = qa(&["serve", path, "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = within("it listens", LIMIT, lines.next_line()).await.unwrap().unwrap();
+    let address = first.split('/').nth(2).unwrap().to_owned();
+
+    assert!(get(&address, "/livez").await.starts_with("HTTP/1.1 200"));
+    let ready = get(&address, "/readyz").await;
+    assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("\"name\":\"redis\""), "{ready}");
+    server.start_again().await.unwrap();
+    let is_ready = async || get(&address, "/readyz").await.starts_with("HTTP/1.1 200");
+    qa_servers::testing::eventually("it is ready", LIMIT, is_ready).await;
+    let metrics = get(&address, "/metrics").await;
+    assert!(metrics.contains("qa_resource_connects_total{"), "{metrics}");
+
+    terminate(&child);
+    let ended = within("it ends", Duration::from_secs(10), child.wait()).await.unwrap();
+    assert_eq!(ended.code(), Some(0));
+    let mut rest = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        rest += &line;
+    }
+    assert!(rest.contains("nothing had to be forced"), "{rest}");
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+    assert!(log.contains("resource is ready") && !log.contains(server.password()), "{log}");
+    server.remove().await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_an_error_that_names_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let file = file("[[resource]]\nname = 'r'\nurl = 'redis://127.0.0.1:1'");
+    let output = qa(&["serve", file.path().to_str().unwrap(), "--listen", &address]).output();
+    let output = within("it ends", LIMIT, output).await.unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains(&format!("cannot listen on {address}")), "{error}");
+}

@@ -1,0 +1,71 @@
+//! Four servers in good health, and ways to call the command.
+
+use crate::command::{config, on, qa, run};
+use futures_util::future::join_all;
+use qa_servers::{Server, System};
+
+#[tokio::test]
+async fn four_sound_servers_are_ready_with_their_versions_and_nothing_is_wrong() {
+    let starts = System::ALL.into_iter().map(Server::start);
+    let servers: Vec<_> = join_all(starts).await.into_iter().map(Result::unwrap).collect();
+    let config = config(&servers.iter().collect::<Vec<_>>(), "");
+
+    let table = on(&config, &["check"]).await;
+    table.expect(0, &["mongodb", "rabbitmq", "clickhouse", "redis", "ready", "version", "ms"]);
+    assert!(!table.text.contains("degraded") && !table.text.contains("down"), "{}", table.text);
+
+    let json = on(&config, &["check", "--json"]).await;
+    json.expect(0, &[]);
+    let json: serde_json::Value = serde_json::from_str(&json.text).unwrap();
+    assert_eq!(json["ok"], true);
+    let resources = json["resources"].as_array().unwrap();
+    assert_eq!(resources.len(), 4);
+    for one in resources {
+        let version = one["version"].as_str().unwrap_or_else(|| panic!("no version: {one}"));
+        assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{one}");
+        assert!(one["latency_seconds"].as_f64().unwrap() > 0.0, "{one}");
+        // All but RabbitMQ tell their time; they are on this machine.
+        let skew = one["clock_skew_seconds"].as_f64();
+        assert_eq!(skew.is_none(), one["system"] == "rabbitmq", "{one}");
+        assert!(skew.unwrap_or(0.0).abs() < 1.0, "{one}");
+    }
+
+    let doctor = on(&config, &["doctor"]).await;
+    doctor.expect(0, &["well: ", "nothing is wrong"]);
+    assert_eq!(doctor.text.matches("well: ").count(), 4, "{}", doctor.text);
+    for server in &servers {
+        for said in [&table, &doctor] {
+            let all = format!("{}{}", said.text, said.errors);
+            assert!(!all.contains(server.password()), "a password in:\n{all}");
+        }
+    }
+    join_all(servers.into_iter().map(Server::remove)).await;
+}
+
+#[tokio::test]
+async fn the_environment_is_a_configuration_and_none_is_an_error_with_the_remedy() {
+    let server = Server::start(System::Redis).await.unwrap();
+    let output = qa(&["check"]).env("QA_CACHE_URL", server.url()).output().await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("cache"), "{text}");
+    for command in ["check", "doctor", "watch", "serve"] {
+        let said = run(&[command]).await;
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.errors.contains("QA_CACHE_URL="), "{said:?}");
+        let said = run(&[command, "no-such.toml"]).await;
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.errors.contains("no-such.toml"), "{said:?}");
+        let help = run(&[command, "--help"]).await;
+        help.expect(0, &["Examples:", "Exit codes:"]);
+    }
+    server.remove().await;
+}
+
+#[tokio::test]
+async fn every_shell_gets_its_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        run(&["completions", shell]).await.expect(0, &["qa", "doctor"]);
+    }
+    let said = run(&["completions", "nosh"]).await;
+    assert_eq!(said.code, Some(2), "{said:?}");
+}

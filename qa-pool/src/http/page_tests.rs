@@ -1,0 +1,104 @@
+use super::*;
+use crate::GroupStatus;
+use crate::http::history::{History, INTERVAL};
+use qa_resource_core::{Error, ErrorKind, Health, Reading, State, Stats, Status};
+use tokio::time::Instant;
+
+const NASTY: &str = "<script>alert('x')</script>";
+
+fn status(health: Health, error: Option<&str>) -> Status {
+    let error = error.map(|text| Error::new(ErrorKind::Connect, "r", text));
+    Status {
+        name: NASTY.into(),
+        system: "redis",
+        address: format!("{NASTY}:6379"),
+        state: if health == Health::Down { State::Reconnecting } else { State::Ready },
+        in_state: Duration::from_secs(192),
+        generation: 3,
+        attempts: 2,
+        leases: 1234,
+        last_outage: Some(Duration::from_millis(9_700)),
+        health: Reading { health, latency: None, at: Instant::now(), error: error.clone() },
+        last_error: error,
+        stats: Stats { disconnects: 2, ..Stats::default() },
+    }
+}
+
+fn page(health: Health, required: bool, error: Option<&str>) -> String {
+    let status = status(health, error);
+    let mut history = History::default();
+    let start = Instant::now();
+    for look in 0..3 {
+        let before = Status { generation: 2 + u64::from(look > 0), ..status.clone() };
+        history.note(&[before], start + INTERVAL * look);
+    }
+    let state = status.state;
+    let name = NASTY.to_owned();
+    let group = GroupStatus { name, system: "redis", required, state, members: vec![status] };
+    Page(&Report::of(vec![group], false, &history)).to_string()
+}
+
+/// The names of the elements that are opened, and those that are closed. No text has a `<`.
+fn elements(html: &str) -> (Vec<&str>, Vec<&str>) {
+    let names = html.split('<').skip(1);
+    let names =
+        names.map(|rest| rest.split(|c: char| c.is_whitespace() || c == '>').next().unwrap());
+    names.partition(|name| !name.starts_with('/'))
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_comes_from_elsewhere_is_read_as_html() {
+    let html = page(Health::Down, true, Some(NASTY));
+    assert!(!html.contains("<script") && !html.contains("alert('"), "{html}");
+    assert!(html.contains("&lt;script&gt;"));
+    let (opened, _) = elements(&html);
+    assert!(!opened.contains(&"script"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_opened_is_closed() {
+    for health in [Health::Up, Health::Degraded, Health::Down, Health::Unknown] {
+        let html = page(health, true, Some("refused"));
+        let (opened, closed) = elements(&html);
+        for name in [
+            "html", "head", "body", "main", "article", "dl", "div", "dt", "dd", "svg", "p", "h2",
+            "ul", "li", "details", "small", "span", "time",
+        ] {
+            let count =
+                |names: &[&str], name: &str| names.iter().filter(|one| **one == name).count();
+            assert_eq!(count(&opened, name), count(&closed, &format!("/{name}")), "{name}: {html}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_loads_nothing_and_fits_a_phone() {
+    let html = page(Health::Up, true, None);
+    for forbidden in ["http://", "https://", "src=", "@import", "url(", "<link", "javascript"] {
+        assert!(!html.contains(forbidden), "{forbidden}");
+    }
+    for needed in ["width=device-width", "prefers-color-scheme: dark", "http-equiv=\"refresh\""] {
+        assert!(html.contains(needed), "{needed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_headline_says_what_is_missing() {
+    for (health, required, headline) in [
+        (Health::Up, true, "<h1>Ready</h1>"),
+        (Health::Degraded, true, "<h1>Ready, but look at &lt;script"),
+        (Health::Down, true, "<h1>Not ready: &lt;script"),
+        (Health::Down, false, "<h1>Ready, but look at &lt;script"),
+    ] {
+        let html = page(health, required, None);
+        assert!(html.contains(headline), "{headline}: {html}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_says_since_when_how_often_lost_and_how_soon_back() {
+    let html = page(Health::Up, true, Some("connection refused"));
+    for part in ["ready 3 min 12 s", "1,234", "2 ×", "back after 9.7 s", "connection refused"] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+}
