@@ -16,9 +16,4 @@ impl Certificate {
         let expires = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
         Some(Self { expires: Duration::from_secs(expires) })
     }
-
-    /// For how long it is still good.
-    pub(crate) fn left(self, now: Duration) -> Duration {
-        self.expires.saturating_sub(now)
-    }
 }

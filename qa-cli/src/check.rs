@@ -6,6 +6,7 @@ use crate::source::Source;
 use crate::survey::{Finding, survey};
 use crate::words::{clock, day, now, span};
 use clap::Args;
+use qa_pool::Error;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ fn print(findings: &[Finding]) {
     println!("{}", table(&header, usize::MAX, cells));
     for one in findings.iter().filter(|one| !one.is_up()) {
         let optional = if one.required { "" } else { " (optional)" };
-        let why = one.error.as_ref().map_or("no reason is known", |error| error.message());
+        let why = one.error.as_ref().map_or("no reason is known", Error::message);
         println!("\n{}{optional}: {why}", one.name);
     }
 }
@@ -115,7 +116,7 @@ impl<'a> Row<'a> {
             certificate_expires: one.expires().map(clock),
             // Minus nothing is nothing.
             clock_skew_seconds: skew.map(|by| if by == 0.0 { 0.0 } else { by }),
-            error: one.error.as_ref().map(|error| error.message()),
+            error: one.error.as_ref().map(Error::message),
         }
     }
 }

@@ -155,13 +155,12 @@ fn why(error: &io::Error) -> Insecure {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
     match tls {
         Some(TlsError::InvalidCertificate(certificate)) => distrust(certificate),
-        Some(TlsError::InvalidMessage(_)) => Insecure::NotSpoken,
         Some(TlsError::AlertReceived(alert)) if format!("{alert:?}").contains("Certificate") => {
             Insecure::WantsOurs
         }
+        // It answers in another language, or hangs up on words that it does not know.
+        Some(TlsError::InvalidMessage(_)) | None => Insecure::NotSpoken,
         Some(error) => Insecure::Other(error.to_string()),
-        // It hangs up on words that it does not know.
-        None => Insecure::NotSpoken,
     }
 }
 

@@ -140,10 +140,9 @@ fn finding(
 
 /// How far `clock` is from the time between the question and the answer.
 fn skew(clock: Duration, (before, after): (Duration, Duration)) -> Skew {
-    if clock > after {
-        Skew { ahead: true, by: clock - after }
-    } else {
-        Skew { ahead: false, by: before.saturating_sub(clock) }
+    match clock.checked_sub(after) {
+        Some(by) if !by.is_zero() => Skew { ahead: true, by },
+        _ => Skew { ahead: false, by: before.saturating_sub(clock) },
     }
 }
 

@@ -8,7 +8,7 @@ use crate::source::{Source, pool};
 use crate::words::{clock, now, span};
 use clap::Args;
 use console::Term;
-use qa_pool::{Health, ResourcePool, State, Status};
+use qa_pool::{Error, Health, ResourcePool, State, Status};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -131,7 +131,7 @@ fn render(statuses: &[Status], rates: &[f64]) -> String {
     let mut text = table(&header, usize::MAX, rows).to_string();
     for status in statuses {
         if let Some(why) = why(status) {
-            text += &format!("\n{}: {why}", status.name);
+            text.extend(["\n", &status.name, ": ", why]);
         }
     }
     text + "\nCtrl-C ends"
@@ -157,7 +157,7 @@ fn coloured(word: &str) -> String {
 fn why(status: &Status) -> Option<&str> {
     let ready = status.state == State::Ready;
     let error = if ready { &status.health.error } else { &status.last_error };
-    error.as_ref().map(|error| error.message())
+    error.as_ref().map(Error::message)
 }
 
 /// Leases given per second, between two looks.

@@ -41,7 +41,9 @@ pub(super) fn diagnose(finding: &Finding, now: Duration) -> Vec<Advice> {
     let mut advice: Vec<_> = finding.probes.iter().filter_map(knocked).collect();
     // One of several hosts that is away is no reason for the whole to be.
     if finding.state == State::Ready {
-        advice.iter_mut().for_each(|one| one.weight = Weight::Mind);
+        for one in &mut advice {
+            one.weight = Weight::Mind;
+        }
         advice.extend(impaired(finding));
     } else if advice.is_empty() {
         advice.push(not_connected(finding));
