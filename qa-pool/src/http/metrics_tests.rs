@@ -58,7 +58,11 @@ fn queries(value: &serde_json::Value, found: &mut Vec<String>) {
 #[cfg(all(feature = "amqp", feature = "clickhouse", feature = "mongo", feature = "redis"))]
 #[test]
 fn every_series_of_the_dashboard_is_one_that_is_measured() {
-    let labels = ["db_client_connection_pool_name", "db_client_connection_state", "db_system_name"];
+    let labels = [
+        "db_client_connection_pool_name",
+        "db_client_connection_state",
+        "messaging_destination_name",
+    ];
     let tables: [&[_]; 5] = [
         &TABLE,
         &qa_amqp::metrics::TABLE,
