@@ -170,7 +170,10 @@ fn distrust(error: &CertificateError) -> Insecure {
             Insecure::WrongName(presented.iter().map(|name| plain_name(name)).collect())
         }
         CertificateError::NotValidForName => Insecure::WrongName(Vec::new()),
-        CertificateError::UnknownIssuer => Insecure::UnknownAuthority,
+        // One of the same name with another key signed it.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            Insecure::UnknownAuthority
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => Insecure::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             Insecure::NotYet
