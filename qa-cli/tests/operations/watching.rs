@@ -41,10 +41,10 @@ async fn without_a_terminal_each_change_is_a_line() {
 async fn a_terminal_gets_a_table_and_is_left_as_it_was() {
     let server = Server::start(System::Redis).await.unwrap();
     let file = file(&config(&[&server], QUICK));
-    // `script` runs it in a terminal of its own, and hands on what it shows.
+    // `script` runs it in a terminal of its own, and hands on what it shows; it is told to end there.
     let qa = format!("{} watch {} --every 50ms", env!("CARGO_BIN_EXE_qa"), file.path().display());
-    let mut child = Command::new("timeout")
-        .args(["--signal=TERM", "5", "script", "-qec", &format!("exec {qa}")])
+    let mut child = Command::new("script")
+        .args(["-qec", &format!("timeout --foreground --signal=TERM 5 {qa}")])
         .arg("/dev/null")
         .env("TERM", "xterm-256color")
         .env_remove("NO_COLOR")
