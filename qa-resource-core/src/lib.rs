@@ -65,6 +65,7 @@ mod dial;
 mod ending;
 mod endpoint;
 mod error;
+mod events;
 mod file_credentials;
 mod gate;
 mod group;
@@ -105,6 +106,7 @@ pub use credentials::{Credentials, Login};
 pub use dial::DIAL_LIMIT;
 pub use endpoint::{Endpoint, EndpointError, Host};
 pub use error::{Class, Error, ErrorKind, Outcome, Result};
+pub use events::{EventBus, Events};
 pub use file_credentials::{FileCredentials, LoginPart};
 pub use group::{
     Ejection, Group, GroupEvent, GroupEvents, GroupSettings, MOST_MEMBERS, Member, MemberStatus,

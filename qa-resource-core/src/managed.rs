@@ -1,6 +1,6 @@
 //! What a registry needs of a group, whatever its backend.
 
-use crate::{About, CloseReport, Reading, Result, Settings, Stage, State, Status};
+use crate::{About, CloseReport, EventBus, Reading, Result, Settings, Stage, State, Status};
 use async_trait::async_trait;
 use std::any::Any;
 use std::time::Duration;
@@ -17,6 +17,8 @@ pub trait Managed: Send + Sync + 'static {
     fn state(&self) -> State;
     /// How its members stand.
     fn status(&self) -> Vec<Status>;
+    /// Tells the state changes of its members to a bus.
+    fn report_to(&self, bus: &EventBus);
     /// The group itself, to be downcast to its type.
     fn as_any(&self) -> &dyn Any;
     /// Has other settings be in force for every member.

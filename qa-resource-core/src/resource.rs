@@ -5,7 +5,8 @@ use crate::shared::Shared;
 use crate::snapshot::Change;
 use crate::transition::Watch;
 use crate::{
-    About, Backend, Error, ErrorKind, Lease, Reading, Result, Settings, State, Status, supervisor,
+    About, Backend, Error, ErrorKind, EventBus, Lease, Reading, Result, Settings, State, Status,
+    supervisor,
 };
 use std::panic::Location;
 use std::sync::Arc;
@@ -208,6 +209,11 @@ impl<B: Backend> Resource<B> {
     #[must_use]
     pub fn watch(&self) -> Watch<B> {
         Watch::new(Arc::clone(self.shared()))
+    }
+
+    /// Tells its state changes to `bus` too, from now on and until it is closed.
+    pub fn report_to(&self, bus: &EventBus) {
+        self.shared().report_to(bus);
     }
 
     /// Pings now instead of at the next interval, and gives the reading. Where the resource is not

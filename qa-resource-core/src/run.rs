@@ -157,8 +157,8 @@ where
         let admitted = source.admit(tried, site, deadline).await.map_err(Error::spent)?;
         let Admitted { lease, place, member, mark } = admitted;
         let shared = source.shared(&member);
-        let work = op(lease).instrument(spans::operation(shared, attempt));
-        let result = once(shared, work, deadline).await;
+        let span = spans::operation(shared, attempt);
+        let result = once(shared, op(lease).instrument(span.clone()), deadline).await;
         drop(place);
         let end = End { error: result.as_ref().err().map(Error::kind), mark };
         let other = source.judge(&mut tried, &member, end);
@@ -169,6 +169,8 @@ where
             }
             Err(error) => error,
         };
+        spans::failed(&span, &error);
+        drop(span);
         // Another member needs no pause.
         let next = if other { Duration::ZERO } else { backoff.next(delay, fastrand::f64()) };
         delay = if other { delay } else { Some(next) };

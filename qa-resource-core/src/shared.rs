@@ -10,8 +10,8 @@ use crate::probation::Probation;
 use crate::snapshot::{Change, Ended, Live, Phase, Snapshot};
 use crate::stats::Counters;
 use crate::{
-    Backend, Budget, CloseReport, Error, ErrorKind, Forced, Health, Reading, Settings, State,
-    Transition,
+    Backend, Budget, CloseReport, Error, ErrorKind, EventBus, Forced, Health, Reading, Settings,
+    State, Transition,
 };
 use arc_swap::{ArcSwap, Guard};
 use crossbeam_utils::CachePadded;
@@ -52,6 +52,8 @@ pub(crate) struct Shared<B: Backend> {
     changes: broadcast::Sender<Transition>,
     /// Groups of several that it is a member of.
     groups: Mutex<Vec<Weak<Board>>>,
+    /// Who else is told of state changes, until the last one.
+    buses: Mutex<Vec<EventBus>>,
     writer: Mutex<()>,
 }
 
@@ -79,6 +81,7 @@ impl<B: Backend> Shared<B> {
             probation: Mutex::new(Probation::new(settings.health_interval)),
             changes: broadcast::Sender::new(HISTORY),
             groups: Mutex::default(),
+            buses: Mutex::default(),
             writer: Mutex::new(()),
             settings: ArcSwap::from_pointee(settings),
         }
@@ -218,8 +221,29 @@ impl<B: Backend> Shared<B> {
         let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         groups.iter().filter_map(Weak::upgrade).for_each(|group| group.follow(&transition));
         drop(groups);
+        self.tell_buses(&transition);
         // An error means that nobody watches.
         let _ = self.changes.send(transition);
+    }
+
+    fn tell_buses(&self, transition: &Transition) {
+        let mut buses = self.buses.lock().unwrap_or_else(PoisonError::into_inner);
+        for bus in &*buses {
+            bus.tell(transition);
+        }
+        // The last change: whoever follows the bus need not wait for us any more.
+        if transition.to == State::Closed {
+            buses.clear();
+        }
+    }
+
+    /// Tells the bus every state change from now on.
+    pub(crate) fn report_to(&self, bus: &EventBus) {
+        let mut buses = self.buses.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked at under the lock: the last change is told, and the buses let go, under it too.
+        if self.state() != State::Closed {
+            buses.push(bus.clone());
+        }
     }
 
     /// Notes a connect attempt that failed; the state stays.

@@ -215,8 +215,11 @@ impl<B: Backend> Supervisor<B> {
             permit => permit,
         };
         let began = Instant::now();
-        let span = spans::connect(&self.shared);
-        self.dial(limit).instrument(span).await?;
+        let attempt = self.shared.snapshot.load().attempts + 1;
+        let span = spans::connect(&self.shared, attempt);
+        let dialled = self.dial(limit).instrument(span.clone()).await;
+        dialled.inspect_err(|error| spans::failed(&span, error))?;
+        drop(span);
         drop(permit);
         self.shared.meter.connect_took(began.elapsed());
         self.prove().await

@@ -24,7 +24,7 @@ pub use policy::{Ejection, GroupSettings, Policy};
 pub(crate) use record::Verdict;
 
 use crate::{
-    About, Attachment, Backend, CloseReport, Error, Health, Lease, Managed, Reading, Resource, Result,
+    About, Attachment, Backend, CloseReport, Error, EventBus, Health, Lease, Managed, Reading, Resource, Result,
     Settings, Stage, State, Status, Watch,
 };
 use async_trait::async_trait;
@@ -416,6 +416,13 @@ impl<B: Backend> Managed for Group<B> {
 
     fn status(&self) -> Vec<Status> {
         Self::status(self)
+    }
+
+    fn report_to(&self, bus: &EventBus) {
+        match &self.0 {
+            Kind::One(member) => member.report_to(bus),
+            Kind::Many(many) => many.report_to(bus),
+        }
     }
 
     fn as_any(&self) -> &dyn Any {
