@@ -250,3 +250,19 @@ async fn a_dropped_batcher_ends_its_task() {
     drop(batcher);
     eventually("its task to end", PATIENCE, async || metrics.num_alive_tasks() <= before).await;
 }
+
+#[tokio::test]
+async fn what_a_dropped_batcher_holds_is_stored_and_a_close_waits_for_that() {
+    let bars = resource(shared().await, Settings::default()).await;
+    table(&bars, "left_behind").await;
+    let slow = BatchOptions { max_age: Duration::from_secs(60), ..BatchOptions::default() };
+    let batcher = Batcher::new(&bars, "left_behind", slow);
+    batcher.push_all((0..1_000).map(tick)).await.unwrap();
+    drop(batcher);
+    let report = bars.close(Duration::from_secs(20)).await;
+    assert!(report.is_clean(), "{report}");
+    let again = resource(shared().await, Settings::default()).await;
+    let (rows, distinct, _) = counts(&again, "left_behind").await;
+    assert_eq!((rows, distinct), (1_000, 1_000));
+    again.close(Duration::from_secs(5)).await;
+}

@@ -1,6 +1,7 @@
 //! A batcher in the making.
 
 use super::dead_letters::{DeadLetters, dead_letters};
+use super::handle::Handle;
 use super::owner::Owner;
 use super::spill::{Codec, Spill, SpillOptions};
 use super::state::Shared;
@@ -80,7 +81,8 @@ where
     /// runs its task. Nothing is sent before a batch is due.
     ///
     /// # Errors
-    /// `Config`: the folder of the spill can't be used, belongs to another batcher, or holds rows of
+    /// `Config`: the folder of the spill can't be used, belongs to another batcher that has not left it
+    /// within 6 s (one that was dropped is on its last flush), or holds rows of
     /// other columns or that are not what was written; the error names the file.
     ///
     /// # Panics
@@ -147,5 +149,5 @@ where
     let owner = Arc::new(Owner { name, shared, stop, ended });
     let attachment: Arc<dyn Attachment> = Arc::clone(&owner) as _;
     group.attach(&attachment);
-    Batcher(owner)
+    Batcher(Arc::new(Handle(owner)))
 }

@@ -3,6 +3,7 @@
 mod builder;
 mod dead_letters;
 mod fate;
+mod handle;
 mod insert;
 mod options;
 mod owner;
@@ -22,7 +23,7 @@ pub use spill::SpillOptions;
 
 use crate::ClickHouse;
 use clickhouse::{RowOwned, RowWrite};
-use owner::Owner;
+use handle::Handle;
 use qa_resource_core::{ErrorKind, Group, Result};
 use std::fmt;
 use std::sync::Arc;
@@ -50,9 +51,10 @@ use std::time::Duration;
 ///
 /// With a [spill](BatcherBuilder::spill) the rows are on the disk as well, and outlive us.
 ///
-/// Cheap to clone; all clones are the same batcher. When the last one is dropped, its task ends,
-/// and a warning says how many rows were lost: close it. A closing resource or pool flushes it
-/// (it is an outlet), after which it takes no more rows.
+/// Cheap to clone; all clones are the same batcher. When the last one is dropped, what it holds is
+/// inserted in the background, for 5 s at the most, and a warning says how many rows were lost (those
+/// on the disk are not) if that was not enough, or the runtime ended before: close it. A closing resource or pool flushes it (it is
+/// an outlet), after which it takes no more rows.
 ///
 /// ```no_run
 /// use qa_clickhouse::{BatchOptions, Batcher, ClickHouse, SpillOptions, clickhouse};
@@ -83,7 +85,7 @@ use std::time::Duration;
 /// # Ok(())
 /// # }
 /// ```
-pub struct Batcher<T>(Arc<Owner<T>>)
+pub struct Batcher<T>(Arc<Handle<T>>)
 where
     T: RowOwned + RowWrite + Send + Sync + 'static;
 

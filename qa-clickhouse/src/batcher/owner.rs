@@ -1,4 +1,4 @@
-//! What the handles of a batcher share, and what ends its task.
+//! What ends a batcher's task.
 
 use super::BatchReport;
 use super::state::Shared;
@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// The last one of these to go ends the task.
+/// Its handle, its resource's close and its last flush have one of these; the last to go ends the task.
 pub(super) struct Owner<T> {
     pub(super) name: String,
     pub(super) shared: Arc<Shared<T>>,

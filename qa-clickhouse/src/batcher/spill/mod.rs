@@ -6,13 +6,22 @@ mod segment;
 
 pub(super) use codec::Codec;
 
-use folder::{Folder, Order};
+use super::handle::DROPPED_LIMIT;
+use folder::{Folder, Found, Order};
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+/// How long a folder that another batcher has is waited for: one that was dropped is on its last flush.
+const PATIENCE: Duration = DROPPED_LIMIT.saturating_add(Duration::from_secs(1));
+
+/// Between two looks at it.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where a batcher keeps its rows beside its memory; see
 /// [`BatcherBuilder::spill`](crate::BatcherBuilder::spill).
@@ -62,6 +71,23 @@ pub(super) struct Spill<T> {
     pub(super) wake: Notify,
 }
 
+/// Takes the folder; waits for a while for a batcher that has it.
+async fn take(path: &Path, names: &str) -> io::Result<(Folder, Vec<Found>)> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (path, names) = (path.to_owned(), names.to_owned());
+        let opened = spawn_blocking(move || Folder::open(&path, &names)).await;
+        match opened.map_err(io::Error::other)? {
+            Err(error) if is_held(&error) && Instant::now() < deadline => sleep(PAUSE).await,
+            opened => return opened,
+        }
+    }
+}
+
+fn is_held(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ResourceBusy
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -72,9 +98,7 @@ impl<T: Send + 'static> Spill<T> {
         options: SpillOptions,
         codec: Codec<T>,
     ) -> io::Result<(Self, Vec<Left>)> {
-        let (path, names) = (options.folder.clone(), codec.names.clone());
-        let opened = spawn_blocking(move || Folder::open(&path, &names)).await;
-        let (folder, found) = opened.map_err(io::Error::other)??;
+        let (folder, found) = take(&options.folder, &codec.names).await?;
         let capacity = usize::try_from(options.capacity).unwrap_or(usize::MAX);
         let capacity = capacity.clamp(1, Semaphore::MAX_PERMITS);
         let spill = Self {
