@@ -28,6 +28,7 @@ mod backends;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod config;
+mod drop_guard;
 mod follow;
 mod global;
 #[cfg(feature = "http")]
@@ -42,13 +43,14 @@ pub use config::{
     Change, Changes, Config, ConfigError, ConfigValue, Effect, GroupConfig, MemberConfig, Origin,
     ResourceConfig, Sources,
 };
+pub use drop_guard::DropGuard;
 pub use global::{AlreadyInstalled, global, global_or_init, install};
 pub use pool::{ConnectError, GroupStatus, ResourcePool};
 pub use qa_resource_core as core;
 pub use qa_resource_core::{
-    About, Backend, CloseReport, Ejection, Error, ErrorKind, Group, GroupEvent, GroupEvents,
-    GroupSettings, Health, Lease, Member, MemberStatus, Outcome, Policy, Reading, Resource, Result,
-    Settings, ShutdownReport, State, Status, SwitchReason,
+    About, Backend, CloseReport, Ejection, Error, ErrorKind, Events, Group, GroupEvent,
+    GroupEvents, GroupSettings, Health, Lease, Member, MemberStatus, Outcome, Policy, Reading,
+    Resource, Result, Settings, ShutdownReport, State, Status, SwitchReason, Transition,
 };
 pub use run::{run, run_from, run_within};
 

@@ -4,8 +4,8 @@ use crate::reload::Loaded;
 use crate::{Config, backends};
 use futures_util::future::join_all;
 use qa_resource_core::{
-    About, Backend, Error, ErrorKind, Group, Managed, Reading, Result, Shutdown, ShutdownReport,
-    State, Status,
+    About, Backend, Error, ErrorKind, EventBus, Events, Group, Managed, Reading, Result, Shutdown,
+    ShutdownReport, State, Status,
 };
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -17,13 +17,14 @@ use tokio_util::task::TaskTracker;
 /// order. Cheap to clone; all clones are the same pool.
 ///
 /// Get a group once and keep it: looking it up takes a lock, using it does not.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct ResourcePool(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
     members: RwLock<Vec<Member>>,
     closing: CancellationToken,
+    /// Where all members tell their state changes; gone once the pool is closed.
+    bus: Mutex<Option<EventBus>>,
     tasks: TaskTracker,
     /// What it was made from.
     loaded: Mutex<Loaded>,
@@ -68,7 +69,14 @@ impl ResourcePool {
     /// An empty pool.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self(Arc::new(Inner {
+            members: RwLock::default(),
+            closing: CancellationToken::new(),
+            bus: Mutex::new(Some(EventBus::new())),
+            tasks: TaskTracker::new(),
+            loaded: Mutex::default(),
+            shutdown: OnceLock::new(),
+        }))
     }
 
     /// A pool with a group for each resource of `config`, in its order. Nothing is dialled.
@@ -116,6 +124,7 @@ impl ResourcePool {
         if members.iter().any(|member| member.group.name() == group.name()) {
             return Err(Error::config(group.name(), "there are two resources of this name"));
         }
+        group.report_to(&self.bus());
         members.push(Member { group, required });
         Ok(())
     }
@@ -234,6 +243,29 @@ impl ResourcePool {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
+    /// Follows the state changes of every member from now on, those that are added later included: one
+    /// stream, in the order in which they happened. It ends when the pool is closed.
+    ///
+    /// ```no_run
+    /// # async fn example(pool: qa_pool::ResourcePool) {
+    /// let mut events = pool.events();
+    /// tokio::spawn(async move {
+    ///     while let Some(change) = events.next().await {
+    ///         println!("{} is {} after {:?}", change.resource, change.to, change.in_previous);
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.bus().subscribe()
+    }
+
+    /// The bus of all members; one without a future where the pool is closed.
+    fn bus(&self) -> EventBus {
+        self.0.bus.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+    }
+
     /// Fires when the pool begins to close: loops of the application end then.
     #[must_use]
     pub fn closing(&self) -> &CancellationToken {
@@ -258,13 +290,19 @@ impl ResourcePool {
     /// # Panics
     /// Outside of a Tokio runtime, which the shutdown's task needs.
     pub async fn close(&self, limit: Duration) -> ShutdownReport {
-        let (shutdown, mut report) = self.0.shutdown.get_or_init(|| self.begin(limit)).clone();
-        shutdown.hurry(limit);
+        let mut report = self.begin_close(limit);
         match report.wait_for(Option::is_some).await {
             Ok(report) => report.clone().unwrap_or_default(),
             // The runtime was shut down under it.
             Err(_) => ShutdownReport::default(),
         }
+    }
+
+    /// Sets the close in motion, or hurries the one that is under way; gives where its report will be.
+    pub(crate) fn begin_close(&self, limit: Duration) -> watch::Receiver<Option<ShutdownReport>> {
+        let (shutdown, report) = self.0.shutdown.get_or_init(|| self.begin(limit)).clone();
+        shutdown.hurry(limit);
+        report
     }
 
     fn begin(&self, limit: Duration) -> (Arc<Shutdown>, watch::Receiver<Option<ShutdownReport>>) {
@@ -277,6 +315,8 @@ impl ResourcePool {
             let groups: Vec<_> = pool.members().into_iter().map(|member| member.group).collect();
             let report = running.run(&groups, &pool.0.tasks, &pool.0.closing).await;
             tracing::info!(took = ?report.took, clean = report.is_clean(), "the pool is closed");
+            // Each member has told its last change.
+            drop(pool.0.bus.lock().unwrap_or_else(PoisonError::into_inner).take());
             sender.send_replace(Some(report));
         });
         (shutdown, receiver)
@@ -303,6 +343,12 @@ impl ResourcePool {
 
     fn members(&self) -> Vec<Member> {
         self.0.members.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Default for ResourcePool {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

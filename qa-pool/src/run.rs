@@ -2,8 +2,11 @@
 
 use crate::follow::{Hangups, follow};
 use crate::{Config, ResourcePool};
+use futures_util::FutureExt;
 use qa_resource_core::ShutdownReport;
+use std::any::Any;
 use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -98,6 +101,9 @@ fn prepare(path: &Path) -> Result<(ResourcePool, Hangups), String> {
 ///
 /// The exit code is 0 where `main` ended well (or had to be asked to) and nothing was forced, and
 /// 1 otherwise.
+///
+/// # Panics
+/// Where `main` does, once everything is shut down as after any other end.
 pub async fn run_within<E: Display>(
     pool: ResourcePool,
     limit: Duration,
@@ -120,8 +126,8 @@ async fn run_for<E: Display>(
         }
     };
     let ended = tokio::select! {
-        result = begin(&pool, main) => Some(result),
-        () = told_to_stop(&pool, &mut signals, limit) => None,
+        ended = begin(&pool, main) => ended,
+        () = told_to_stop(&pool, &mut signals, limit) => Ended::Well,
     };
     let report = tokio::select! {
         report = pool.close(limit()) => report,
@@ -130,14 +136,28 @@ async fn run_for<E: Display>(
     conclude(ended, &report)
 }
 
+/// How `main` ended: well, with an error that is to be told, or by a panic, which has told its own.
+enum Ended {
+    Well,
+    Failed(String),
+    Panicked(Box<dyn Any + Send>),
+}
+
 async fn begin<E: Display>(
     pool: &ResourcePool,
     main: impl AsyncFnOnce(ResourcePool) -> Result<(), E>,
-) -> Result<(), String> {
-    pool.connect().await.map_err(|error| error.to_string())?;
+) -> Ended {
+    if let Err(error) = pool.connect().await {
+        return Ended::Failed(error.to_string());
+    }
     // A close waits for this token as for any of the application's tasks.
     let _token = pool.tasks().token();
-    main(pool.clone()).await.map_err(|error| error.to_string())
+    // Nothing of `main` is looked at after its panic, which goes on when everything is closed.
+    match AssertUnwindSafe(main(pool.clone())).catch_unwind().await {
+        Ok(Ok(())) => Ended::Well,
+        Ok(Err(error)) => Ended::Failed(error.to_string()),
+        Err(panic) => Ended::Panicked(panic),
+    }
 }
 
 /// Waits for a signal, then closes, while `main` goes on beside it.
@@ -150,15 +170,18 @@ async fn told_to_stop(pool: &ResourcePool, signals: &mut Signals, limit: impl Fn
     }
 }
 
-fn conclude(ended: Option<Result<(), String>>, report: &ShutdownReport) -> ExitCode {
-    let failed = matches!(ended, Some(Err(_)));
-    if let Some(Err(error)) = ended {
+fn conclude(ended: Ended, report: &ShutdownReport) -> ExitCode {
+    if let Ended::Failed(error) = &ended {
         eprintln!("{error}");
     }
     if !report.is_clean() {
         eprintln!("{report}");
     }
-    if failed || !report.is_clean() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    match ended {
+        Ended::Panicked(panic) => resume_unwind(panic),
+        Ended::Well if report.is_clean() => ExitCode::SUCCESS,
+        Ended::Well | Ended::Failed(_) => ExitCode::FAILURE,
+    }
 }
 
 /// SIGTERM and SIGINT, or what stands for them elsewhere.

@@ -9,7 +9,7 @@ use crate::attachment::Attachments;
 use crate::deadline::Deadline;
 use crate::run::Site;
 use crate::{
-    Backend, CloseReport, Error, ErrorKind, Lease, Resource, Result, Settings, State, Transition,
+    Backend, CloseReport, Error, ErrorKind, EventBus, Lease, Resource, Result, Settings, State, Transition,
 };
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,6 +28,8 @@ pub(crate) struct Many<B: Backend> {
     pub(super) active: AtomicUsize,
     turn: AtomicUsize,
     writer: Mutex<Writer>,
+    /// Who is told of the state changes of all members, of those too that come later.
+    buses: Mutex<Vec<EventBus>>,
     pub(super) attachments: Attachments,
     pub(super) quiescing: CancellationToken,
     pub(super) close_by: Deadline,
@@ -64,6 +66,7 @@ impl<B: Backend> Many<B> {
             active: AtomicUsize::new(0),
             turn: AtomicUsize::new(0),
             writer: Mutex::default(),
+            buses: Mutex::default(),
             attachments: Attachments::default(),
             quiescing: CancellationToken::new(),
             close_by: Deadline::unset(),
@@ -88,6 +91,17 @@ impl<B: Backend> Many<B> {
     pub(super) fn of_members(&self) -> Arc<Settings> {
         let members = self.members.load();
         members.first().map(|entry| entry.resource.settings()).unwrap_or_default()
+    }
+
+    fn buses(&self) -> MutexGuard<'_, Vec<EventBus>> {
+        self.buses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells a bus of the state changes of all members.
+    pub(super) fn report_to(&self, bus: &EventBus) {
+        let mut buses = self.buses();
+        buses.push(bus.clone());
+        self.members.load().iter().for_each(|entry| entry.resource.report_to(bus));
     }
 
     pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -118,6 +132,9 @@ impl<B: Backend> Many<B> {
         }
         let resource = member.resource.clone();
         self.insert(member)?;
+        for bus in self.buses().iter() {
+            resource.report_to(bus);
+        }
         if self.tending.get().is_some() {
             resource.start()?;
         }
