@@ -1,15 +1,14 @@
 //! The examples do what they say, on real servers.
 #![cfg(all(feature = "amqp", feature = "redis", feature = "mongo", feature = "blocking"))]
 
+mod common;
+
+use common::{PATIENCE, example};
 use qa_servers::{Server, System};
 use std::process::Stdio;
-use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
-
-/// For a whole example; two cores may be starting three brokers meanwhile.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An example that runs, and what it prints.
 struct Running {
@@ -17,21 +16,14 @@ struct Running {
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-/// Starts an example of this crate, which cargo has built before its tests.
+/// Starts an example of this crate, and reads what it prints.
 fn start(name: &str, arguments: &[&str]) -> Running {
     start_in(name, arguments, &[])
 }
 
 /// The same, with variables of its environment.
 fn start_in(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
-    let test = std::env::current_exe().unwrap();
-    let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
-    assert!(
-        path.exists(),
-        "no {}: `cargo build -p qa-pool --all-features --examples`",
-        path.display()
-    );
-    let mut command = Command::new(path);
+    let mut command = Command::new(example(name));
     command.args(arguments).envs(variables.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
