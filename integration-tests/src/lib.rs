@@ -6,7 +6,10 @@
 //! The tests are in `tests/`, see the README.
 
 mod capture;
+pub mod ends;
 pub mod experiment;
+#[cfg(doctest)]
+pub mod guide;
 mod management;
 mod proxied;
 mod rig;

@@ -5,6 +5,7 @@ use qa_pool::{Config, Settings};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -204,12 +205,97 @@ fn schema_and_parser_refuse_the_same() {
 }
 
 #[test]
-fn every_link_leads_to_a_file() {
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
-        let text = read(document);
-        let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
-        for link in links.filter(|link| !link.starts_with("http")) {
-            assert!(root().join(link).exists(), "{document}: {link}");
+fn every_feature_is_there_or_not_and_says_where_or_why() {
+    let text = read("docs/features.md");
+    let rows: Vec<Vec<_>> = text
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| #"))
+        .map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let numbers: Vec<u32> = rows.iter().filter_map(|row| row[0].parse().ok()).collect();
+    assert_eq!(numbers, (1..=50).collect::<Vec<_>>());
+    let without_number = rows.iter().filter(|row| row.len() == 3 && row[0] != "feature").count();
+    assert_eq!(without_number, 11, "what none of the others has");
+    for row in rows.iter().filter(|row| !row[0].ends_with("feature")) {
+        let (says, reason) = (row[row.len() - 2], row[row.len() - 1]);
+        assert!(["have", "part", "not"].contains(&says), "{row:?}");
+        assert!(reason.len() > 10, "{row:?}");
+    }
+}
+
+/// The lines that people look for are those that the code logs, whatever stands around them.
+#[test]
+fn every_line_of_the_log_that_the_guide_explains_is_in_the_code() {
+    let mut code = String::new();
+    sources(&root(), &mut code);
+    let guide = read("docs/guide/failures.md");
+    let section = guide.split("## The log, line by line").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let lines = section.lines().filter_map(|row| row.strip_prefix("| `")?.split('`').next());
+    let lines: Vec<_> = lines.collect();
+    assert!(lines.len() >= 8, "{lines:?}");
+    for line in lines {
+        assert!(code.contains(&format!("\"{line}\"")), "nothing logs `{line}`");
+    }
+}
+
+/// Every Markdown file that git knows, or would.
+fn documents() -> Vec<String> {
+    let git = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", "*.md"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let names: Vec<_> = String::from_utf8(git.stdout).unwrap().lines().map(str::to_owned).collect();
+    assert!(names.len() > 10, "{names:?}");
+    names
+}
+
+/// The text without its blocks of code, in which a bracket is no link and a `#` no heading.
+fn prose(text: &str) -> String {
+    text.split("```").step_by(2).collect()
+}
+
+/// What a heading is reached by: its words in lower case, joined by hyphens.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+fn anchors(text: &str) -> Vec<String> {
+    let prose = prose(text);
+    let headings = prose.lines().filter_map(|line| line.strip_prefix('#'));
+    headings.map(|heading| anchor(heading.trim_start_matches('#'))).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
+    let mut broken = Vec::new();
+    for document in documents() {
+        let text = read(&document);
+        let folder = root().join(&document).parent().unwrap().to_owned();
+        let prose = prose(&text);
+        let links = prose.split("](").skip(1).map(|rest| rest.split([')', ' ']).next().unwrap());
+        for link in links.filter(|link| !link.contains("://")) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let path = if file.is_empty() { root().join(&document) } else { folder.join(file) };
+            let there = path.exists()
+                && (heading.is_empty()
+                    || anchors(&fs::read_to_string(&path).unwrap())
+                        .iter()
+                        .any(|one| one == heading));
+            if !there {
+                broken.push(format!("{document}: {link}"));
+            }
         }
     }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// A check that finds nothing anywhere would pass for ever.
+#[test]
+fn headings_are_found_where_readers_find_them() {
+    assert_eq!(anchor(" What it costs, and `why`"), "what-it-costs-and-why");
+    assert_eq!(anchors("# One\n```sh\n# no heading\n```\n## Two words\n"), ["one", "two-words"]);
+    assert_eq!(prose("[a](b) ```[c](d)``` e"), "[a](b)  e");
 }
