@@ -57,8 +57,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let (handled, mut all) = mpsc::unbounded_channel();
     let router = Consumer::start(&rabbit, ConsumerSettings::new("orders"), move |_: Delivery| {
-        let told = handled.send(());
-        std::future::ready(Ok::<_, Infallible>(told.unwrap_or_default()))
+        // The receiver is there until the consumer is stopped.
+        let _ = handled.send(());
+        std::future::ready(Ok::<_, Infallible>(()))
     });
     let publisher = Publisher::new(&rabbit, PublisherSettings::default());
     order(&redis, &publisher).instrument(info_span!("order", code = "000001")).await?;

@@ -119,8 +119,8 @@ async fn every_connect_attempt_and_every_attempt_of_an_operation_has_its_span() 
     let outer = tracing::info_span!("strategy");
     let work = resource.run(|_lease| {
         tries += 1;
-        let tried = tries;
-        async move { if tried == 1 { Err(Fail::Refused) } else { Ok(()) } }
+        let first = tries == 1;
+        async move { if first { Err(Fail::Refused) } else { Ok(()) } }
     });
     tracing::Instrument::instrument(work, outer).await.unwrap();
     resource.run(|_lease| async { Err::<(), _>(Fail::Cut) }).await.unwrap_err();

@@ -144,9 +144,9 @@ async fn bars() -> Rig<ClickHouse> {
 async fn prepare(number: u32) -> String {
     let bars = bars().await;
     for table in ["in_memory", "spilled"] {
-        let make = Row::table(table);
-        let make = make.as_str();
-        let made = bars.group.run(|lease| async move { lease.query(make).execute().await }).await;
+        let sql = Row::table(table);
+        let sql = sql.as_str();
+        let made = bars.group.run(|lease| async move { lease.query(sql).execute().await }).await;
         made.unwrap();
     }
     bars.close().await;
