@@ -245,7 +245,7 @@ impl<B: Backend> Resource<B> {
     /// Nothing is lost where this is dropped.
     pub async fn about(&self) -> Result<About> {
         let (shared, lease) = (self.shared(), self.try_acquire()?);
-        let limit = shared.settings.health_timeout;
+        let limit = shared.settings().health_timeout;
         match timeout(limit, shared.backend.about(&lease)).await {
             Ok(answer) => answer.map_err(|error| shared.driver_error("asking about itself", error)),
             Err(_) => {

@@ -9,7 +9,8 @@ use crate::attachment::Attachments;
 use crate::deadline::Deadline;
 use crate::run::Site;
 use crate::{
-    Backend, CloseReport, Error, ErrorKind, EventBus, Lease, Resource, Result, Settings, State, Transition,
+    Backend, CloseReport, Error, ErrorKind, EventBus, Lease, Resource, Result, Settings, State,
+    Transition,
 };
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicUsize, Ordering};

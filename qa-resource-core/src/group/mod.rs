@@ -24,8 +24,8 @@ pub use policy::{Ejection, GroupSettings, Policy};
 pub(crate) use record::Verdict;
 
 use crate::{
-    About, Attachment, Backend, CloseReport, Error, EventBus, Health, Lease, Managed, Reading, Resource, Result,
-    Settings, Stage, State, Status, Watch,
+    About, Attachment, Backend, CloseReport, Error, EventBus, Health, Lease, Managed, Reading,
+    Resource, Result, Settings, Stage, State, Status, Watch,
 };
 use async_trait::async_trait;
 use futures_util::future::join_all;
