@@ -22,7 +22,6 @@ fn showing(authority: &Authority) -> TlsSettings {
         ca_file: Some(authority.path("ca.pem")),
         certificate_file: Some(authority.path("client.pem")),
         key_file: Some(authority.path("client.key")),
-        ..TlsSettings::default()
     }
 }
 

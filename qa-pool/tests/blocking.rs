@@ -81,7 +81,9 @@ fn many_threads_use_one_redis_and_a_close_leaves_nothing() {
             thread::spawn(move || (0..50).for_each(|_| assert!(count(&redis).unwrap() > 0)))
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert_eq!(count(&redis).unwrap(), 1001);
     assert!(pool.is_ready() && redis.state() == State::Ready);
     assert_eq!(pool.health().unwrap().len(), 1);
@@ -197,7 +199,7 @@ fn a_drop_on_a_thread_of_its_own_runtime_closes() {
     let world = World::with(System::Redis);
     let pool = world.pool();
     let (sender, receiver) = oneshot::channel();
-    pool.block_on(async { tokio::spawn(async { drop(receiver.await) }) }).unwrap();
+    pool.block_on(async { drop(tokio::spawn(async { drop(receiver.await) })) }).unwrap();
     sender.send(pool).unwrap();
     world.nobody_is_connected();
 }

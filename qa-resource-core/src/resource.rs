@@ -246,13 +246,12 @@ impl<B: Backend> Resource<B> {
     pub async fn about(&self) -> Result<About> {
         let (shared, lease) = (self.shared(), self.try_acquire()?);
         let limit = shared.settings().health_timeout;
-        match timeout(limit, shared.backend.about(&lease)).await {
-            Ok(answer) => answer.map_err(|error| shared.driver_error("asking about itself", error)),
-            Err(_) => {
-                let message = format!("{} did not say who it is within {limit:?}", shared.server());
-                Err(shared.error(ErrorKind::Timeout, message))
-            }
-        }
+        let late = || {
+            let message = format!("{} did not say who it is within {limit:?}", shared.server());
+            shared.error(ErrorKind::Timeout, message)
+        };
+        let answer = timeout(limit, shared.backend.about(&lease)).await.map_err(|_| late())?;
+        answer.map_err(|error| shared.driver_error("asking about itself", error))
     }
 
     /// Leaves the present connection and makes a fresh one, with the login and the certificates that

@@ -122,7 +122,7 @@ impl<B: Backend> Group<B> {
 
     /// The settings of its members.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> Arc<Settings> {
         self.group.settings()
     }
 

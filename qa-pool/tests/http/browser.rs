@@ -68,7 +68,7 @@ const LOOK: &str = r#"<!doctype html><body><iframe src="page.html" width="WIDTH"
 
 async fn look(folder: &Path, width: u32, dark: bool) -> serde_json::Value {
     std::fs::write(folder.join("look.html"), LOOK.replace("WIDTH", &width.to_string())).unwrap();
-    let scheme = format!("--blink-settings=preferredColorScheme={}", if dark { 0 } else { 1 });
+    let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(!dark));
     let url = format!("file://{}", folder.join("look.html").display());
     let dom = chromium(folder, &["--dump-dom", &scheme, "--window-size=1600,1200", &url]).await;
     let said = dom.split("<body>").nth(1).unwrap().split("</body>").next().unwrap();
@@ -77,7 +77,7 @@ async fn look(folder: &Path, width: u32, dark: bool) -> serde_json::Value {
 
 /// A picture of the page as it is served.
 async fn shoot(folder: &Path, served: &Served, file: &Path, size: &str, dark: bool) {
-    let scheme = format!("--blink-settings=preferredColorScheme={}", if dark { 0 } else { 1 });
+    let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(!dark));
     let (size, file) =
         (format!("--window-size={size}"), format!("--screenshot={}", file.display()));
     let url = format!("http://{}/status.html", served.address);

@@ -16,11 +16,11 @@ async fn a_sound_pool_is_ready_and_an_optional_one_that_is_away_does_not_count()
     let refused = Refused::new();
     let away = format!("redis://127.0.0.1:{}", refused.port());
     let optional = resource("extra", &away, &format!("required = false\n{ONCE}"));
-    let served = Served::new(&(resource("cache", &server.url(), "") + &optional)).await;
+    let site = Served::new(&(resource("cache", &server.url(), "") + &optional)).await;
 
-    let live = served.get("/livez").await;
+    let live = site.get("/livez").await;
     assert_eq!((live.status, &*live.body), (200, "alive\n"));
-    let ready = served.get("/readyz").await;
+    let ready = site.get("/readyz").await;
     let body = ready.json();
     assert_eq!(ready.status, 200, "{ready:?}");
     assert_eq!(body["missing"], serde_json::json!([]));
@@ -32,22 +32,22 @@ async fn a_sound_pool_is_ready_and_an_optional_one_that_is_away_does_not_count()
     assert_eq!(of("extra")["ready"], false);
     assert_eq!(of("extra")["required"], false);
 
-    let status = served.get("/status").await;
+    let status = site.get("/status").await;
     assert!(status.head.contains("application/json"), "{status:?}");
-    let page = get_as(served.address, "/status", "text/html,*/*;q=0.8").await;
+    let page = get_as(site.address, "/status", "text/html,*/*;q=0.8").await;
     assert!(page.head.contains("text/html") && page.body.starts_with("<!doctype html>"));
     assert!(page.head.contains("default-src 'none'"), "{page:?}");
     assert!(page.body.contains("Ready, but look at extra"), "{page:?}");
-    assert!(served.get("/").await.head.contains("location: /status.html"));
-    assert_eq!(served.get("/nothing").await.status, 404);
+    assert!(site.get("/").await.head.contains("location: /status.html"));
+    assert_eq!(site.get("/nothing").await.status, 404);
     let all = [status.body, page.body, ready.body].concat();
     assert!(!all.contains(server.password()), "a password in:\n{all}");
 
-    let metrics = served.get("/metrics").await;
+    let metrics = site.get("/metrics").await;
     assert!(metrics.head.contains("text/plain; version=0.0.4"), "{metrics:?}");
     let connects = r#"qa_resource_connects_total{db_client_connection_pool_name="cache""#;
     assert!(metrics.body.contains(connects), "{}", metrics.body);
-    served.end().await;
+    site.end().await;
     server.remove().await;
 }
 
@@ -55,22 +55,22 @@ async fn a_sound_pool_is_ready_and_an_optional_one_that_is_away_does_not_count()
 async fn what_is_missing_is_said_and_we_stay_alive() {
     let refused = Refused::new();
     let url = format!("redis://me:c4n4ry@127.0.0.1:{}", refused.port());
-    let served = Served::new(&resource("orders", &url, ONCE)).await;
-    let ready = served.get("/readyz").await;
+    let site = Served::new(&resource("orders", &url, ONCE)).await;
+    let ready = site.get("/readyz").await;
     assert_eq!(ready.status, 503, "{ready:?}");
     let missing = &ready.json()["missing"][0];
     assert_eq!(missing["name"], "orders");
     assert!(missing["error"].as_str().unwrap().contains("refused"), "{missing}");
     assert!(!ready.body.contains("c4n4ry"));
-    assert_eq!(served.get("/livez").await.status, 200);
-    let page = served.get("/status.html").await.body;
+    assert_eq!(site.get("/livez").await.status, 200);
+    let page = site.get("/status.html").await.body;
     assert!(page.contains("Not ready: orders") && !page.contains("c4n4ry"), "{page}");
-    served.end().await;
+    site.end().await;
 }
 
 /// The quickest of many requests over one connection: what the answer itself takes.
-async fn quickest(served: &Served, path: &str) -> Duration {
-    let mut stream = TcpStream::connect(served.address).await.unwrap();
+async fn quickest(site: &Served, path: &str) -> Duration {
+    let mut stream = TcpStream::connect(site.address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let words = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
     let mut answer = vec![0; 64 * 1024];
@@ -88,24 +88,24 @@ async fn quickest(served: &Served, path: &str) -> Duration {
 async fn a_frozen_server_delays_no_answer_and_an_outage_is_told_when_it_is_over() {
     let server = Server::start_owned(System::Redis).await.unwrap();
     let quick = "health_interval = '200ms'\nhealth_timeout = '200ms'";
-    let served = Served::new(&resource("cache", &server.url(), quick)).await;
+    let site = Served::new(&resource("cache", &server.url(), quick)).await;
     server.freeze().await.unwrap();
-    eventually("the loss is noticed", LIMIT, async || served.get("/readyz").await.status == 503)
+    eventually("the loss is noticed", LIMIT, async || site.get("/readyz").await.status == 503)
         .await;
-    let readyz = quickest(&served, "/readyz").await;
+    let readyz = quickest(&site, "/readyz").await;
     assert!(readyz < Duration::from_millis(1), "{readyz:?}");
-    assert_eq!(served.get("/livez").await.status, 200);
+    assert_eq!(site.get("/livez").await.status, 200);
     server.thaw().await.unwrap();
-    eventually("it is back", LIMIT, async || served.get("/readyz").await.status == 200).await;
+    eventually("it is back", LIMIT, async || site.get("/readyz").await.status == 200).await;
     eventually("the outage is in the status", LIMIT, async || {
-        let status = served.get("/status").await.json();
+        let status = site.get("/status").await.json();
         let member = &status["resources"][0]["members"][0];
         let lasted = member["outages"][0]["lasted_seconds"].as_f64();
         member["counts"]["disconnects"] == 1 && lasted.is_some_and(|lasted| lasted > 0.0)
     })
     .await;
-    let page = served.get("/status.html").await.body;
+    let page = site.get("/status.html").await.body;
     assert!(page.contains("back after") && page.contains("no sign of life"), "{page}");
-    served.end().await;
+    site.end().await;
     server.remove().await;
 }

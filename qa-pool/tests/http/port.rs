@@ -45,7 +45,8 @@ async fn who_says_nothing_is_cut_off_and_keeps_nobody_waiting() {
     }
     assert_eq!(served.get("/livez").await.status, 200);
     for mut stream in silent {
-        let ended = stream.read_to_end(&mut Vec::new());
+        let mut rest = Vec::new();
+        let ended = stream.read_to_end(&mut rest);
         let _ = within("it is cut off", Duration::from_secs(20), ended).await;
     }
     served.end().await;

@@ -332,6 +332,15 @@ impl<B: Backend> Group<B> {
         }
     }
 
+    /// Tells the state changes of its members to `bus` too, of those that come later as well; see
+    /// [`Resource::report_to`].
+    pub fn report_to(&self, bus: &EventBus) {
+        match &self.0 {
+            Kind::One(member) => member.report_to(bus),
+            Kind::Many(many) => many.report_to(bus),
+        }
+    }
+
     /// Attaches what has to end before the group; see [`Resource::attach`].
     pub fn attach(&self, attachment: &Arc<dyn Attachment>) {
         match &self.0 {
@@ -419,10 +428,7 @@ impl<B: Backend> Managed for Group<B> {
     }
 
     fn report_to(&self, bus: &EventBus) {
-        match &self.0 {
-            Kind::One(member) => member.report_to(bus),
-            Kind::Many(many) => many.report_to(bus),
-        }
+        Self::report_to(self, bus);
     }
 
     fn as_any(&self) -> &dyn Any {
