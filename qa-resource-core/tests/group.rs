@@ -123,6 +123,18 @@ async fn a_failover_is_at_once_and_the_way_back_after_the_grace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_main_server_that_takes_longer_to_connect_is_active_all_the_same() {
+    let (scripts, group) = group(Policy::Failover, &["main", "spare"]);
+    Script::set(&scripts[0].connect, Does::Slow(ms(800)));
+    let mut events = group.events();
+    group.connect().await.unwrap();
+    assert_eq!(asked(&group).await, "spare", "nobody waits for it");
+    assert!(group.members()[0].watch().wait_for(State::Ready).await);
+    assert_eq!(asked(&group).await, "main");
+    assert!(timeout(GRACE, switched(&mut events)).await.is_err(), "nothing was switched");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_main_server_that_comes_and_goes_is_left_once_and_not_gone_back_to() {
     let (scripts, group) = connected(Policy::Failover, &["main", "spare"]).await;
     let mut events = group.events();

@@ -136,6 +136,7 @@ where
         dead_letters,
         known: None,
         checked: true,
+        unsure: None,
     };
     let writing = worker::write(Arc::clone(&shared));
     let stop = CancellationToken::new();

@@ -35,6 +35,11 @@ pub struct BatchOptions {
     pub capacity: usize,
     /// How a batch goes into its table. Default: as a block.
     pub mode: InsertMode,
+    /// Whether the servers of a group of several share what they know of tokens, as the replicas of a
+    /// `Replicated…` table do. A batch of which it is not known whether it is stored is then inserted
+    /// again on any of them; otherwise only where it may be stored already, however long that server
+    /// takes to come back. Default: false.
+    pub replicated: bool,
     /// Rows of one batch that may go to the dead letters; one more halts the batcher, because it is
     /// then the table that fits none of them. Default: 100.
     pub max_refused: usize,
@@ -48,6 +53,7 @@ impl Default for BatchOptions {
             max_age: Duration::from_secs(1),
             capacity: 64 << 20,
             mode: InsertMode::Block,
+            replicated: false,
             max_refused: 100,
         }
     }

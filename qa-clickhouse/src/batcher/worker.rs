@@ -9,7 +9,9 @@ use super::work::{Insertion, Next};
 use crate::ClickHouse;
 use clickhouse::error::Error as DriverError;
 use clickhouse::{RowOwned, RowWrite};
-use qa_resource_core::{Backend, Backoff, Error, ErrorKind, Group, Outcome, Result};
+use qa_resource_core::{
+    Backend, Backoff, Error, ErrorKind, Group, Lease, Outcome, Resource, Result,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -25,6 +27,8 @@ pub(super) struct Worker<T> {
     /// Whether the driver compares the rows with the table. It refuses a table that has got a column
     /// of which they know nothing; the server fills it.
     pub(super) checked: bool,
+    /// The server on which the part under way may be stored already, where others would not know of it.
+    pub(super) unsure: Option<Resource<ClickHouse>>,
 }
 
 impl<T> Worker<T>
@@ -74,7 +78,7 @@ where
             let Err(error) = self.attempt(&insertion).await else {
                 self.shared.meter.inserted(began.elapsed());
                 self.shared.part_stored();
-                delay = None;
+                (delay, self.unsure) = (None, None);
                 self.learn().await;
                 continue;
             };
@@ -104,14 +108,14 @@ where
         }
     }
 
-    async fn attempt(&self, insertion: &Insertion<T>) -> Result<()> {
+    async fn attempt(&mut self, insertion: &Insertion<T>) -> Result<()> {
         let shared = &*self.shared;
         let Insertion { rows, part, token, .. } = insertion;
         let rows = &rows[part.clone()];
         let (table, mode) = (self.table.as_str(), shared.options.mode);
         let how = How { table, token, mode, checked: self.checked };
         let known = if self.checked { None } else { self.known.as_ref() };
-        let attempt = self.group.run_idempotent(|lease| async move {
+        let attempt = |lease: Lease<ClickHouse>| async move {
             if let Some(known) = known
                 && !unchanged(T::COLUMN_NAMES, known, &columns(&lease, table).await?)
             {
@@ -126,8 +130,21 @@ where
                 shared.not_applied();
             }
             result
-        });
-        attempt.await
+        };
+        let anywhere = shared.options.replicated || self.group.members().len() == 1;
+        let result = match &self.unsure {
+            Some(server) => server.run_idempotent(attempt).await,
+            None if anywhere => self.group.run_idempotent(attempt).await,
+            None => self.group.run(attempt).await,
+        };
+        if let Err(error) = &result
+            && error.outcome() == Outcome::Unknown
+            && !anywhere
+        {
+            let mut members = self.group.members().into_iter();
+            self.unsure = members.find(|member| member.name() == error.resource());
+        }
+        result
     }
 
     /// Remembers the table's columns after the first insert; where that fails, after the next.
@@ -145,12 +162,12 @@ where
     /// The driver asks the server for the table's columns anew.
     async fn forget_columns(&mut self) {
         self.checked = true;
-        let forget = self.group.run(|lease| async move {
-            lease.clear_cached_metadata().await;
-            Ok(())
-        });
-        // Without a connection there will be a new client, which remembers nothing.
-        let _ = forget.await;
+        for server in self.group.members() {
+            // Without a connection there will be a new client, which remembers nothing.
+            if let Ok(lease) = server.try_acquire() {
+                lease.clear_cached_metadata().await;
+            }
+        }
     }
 
     /// Whether the driver refuses a table for no more than columns that were added.
@@ -161,7 +178,7 @@ where
     }
 
     /// Gives the one row of the part to the dead letters.
-    async fn refuse(&self, insertion: &Insertion<T>, error: &Error) -> Result<()> {
+    async fn refuse(&mut self, insertion: &Insertion<T>, error: &Error) -> Result<()> {
         let (Some(take), Some(row)) =
             (&self.dead_letters, insertion.rows.get(insertion.part.start))
         else {
@@ -173,7 +190,10 @@ where
             self.shared.error(ErrorKind::Operation, message)
         };
         match timeout(limit, take(row, error)).await {
-            Ok(Ok(())) => self.shared.part_refused(),
+            Ok(Ok(())) => {
+                self.shared.part_refused();
+                self.unsure = None;
+            }
             Ok(Err(error)) => return Err(failed(error.to_string())),
             Err(_) => return Err(failed(format!("it was not taken within {limit:?}"))),
         }

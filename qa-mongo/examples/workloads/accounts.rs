@@ -1,6 +1,7 @@
 //! Accounts in the QIFI format: a hundred of 22 KB are written every five seconds, each with a line of
 //! 1 KB for its history, and now and then one of 212 KB.
 
+use crate::account::{self, ORDERS};
 use crate::{Failure, Work, rate};
 use futures_util::future::try_join_all;
 use qa_mongo::market::{self, QifiAccount};
@@ -13,8 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 const ACCOUNTS: u32 = 100;
 const ROUNDS: u32 = 6;
 const EVERY: Duration = Duration::from_secs(5);
-/// Orders of about 220 bytes each.
-const ORDERS: u32 = 100;
+/// The orders of an account that has traded a lot.
 const MANY_ORDERS: u32 = 960;
 
 pub(crate) async fn run(work: &Work) -> Result<(), Failure> {
@@ -48,7 +48,8 @@ fn history(lease: &Lease<MongoDb>) -> qa_mongo::mongodb::Collection<Document> {
 
 /// The account, and its line: done twice they are there once.
 async fn write(work: &Work, at: u32, round: u32) -> qa_resource_core::Result<()> {
-    let account = [account(at, round)];
+    let orders = if at == 0 && round % 3 == 2 { MANY_ORDERS } else { ORDERS };
+    let account = [account::account(at, round, orders)];
     let id = format!("{} {round}", account[0].account_cookie);
     let line = doc! { "$set": { "line": "x".repeat(1_000) } };
     let write = async |lease: Lease<MongoDb>| {
@@ -56,24 +57,4 @@ async fn write(work: &Work, at: u32, round: u32) -> qa_resource_core::Result<()>
         history(&lease).update_one(doc! { "_id": &id }, line.clone()).upsert(true).await.map(drop)
     };
     work.resource.run_idempotent(write).await
-}
-
-fn account(at: u32, round: u32) -> QifiAccount {
-    let count = if at == 0 && round % 3 == 2 { MANY_ORDERS } else { ORDERS };
-    let order = |number: u32| {
-        let order = doc! {
-            "order_id": format!("order-{number}"), "instrument_id": "000001", "exchange_id": "SSE",
-            "direction": "BUY", "offset": "OPEN", "volume_orign": 100.0, "volume_left": 0.0,
-            "limit_price": 12.5, "status": "FINISHED", "last_msg": "all of it was traded",
-        };
-        (format!("order-{number}"), order.into())
-    };
-    QifiAccount {
-        account_cookie: format!("account-{at}"),
-        trading_day: "2018-01-02".to_owned(),
-        updatetime: format!("{round}"),
-        accounts: doc! { "balance": 1_000_000.0 + f64::from(round), "available": 500_000.0 },
-        orders: (0..count).map(order).collect(),
-        ..QifiAccount::default()
-    }
 }

@@ -8,6 +8,7 @@
 //! scale (1 is full size). Each works in a database of its own, `workloads` unless the URL names one,
 //! and removes its collections at the end.
 
+mod account;
 mod accounts;
 mod bars;
 mod kline;

@@ -10,6 +10,8 @@ pub(super) struct Candidate {
     pub(super) well: bool,
     /// For how long.
     pub(super) well_for: Duration,
+    /// It connects for the first time: nobody knows yet how it is.
+    pub(super) pending: bool,
 }
 
 /// What follows.
@@ -22,7 +24,7 @@ pub(super) enum Elected {
     Switch(usize, SwitchReason),
 }
 
-/// The one that is to be active: `active` while it is well, unless somebody who stands before it has
+/// The one that is to be active: `active` while it is well or has yet to show it, unless somebody who stands before it has
 /// been well for `grace`, and it was not chosen by hand.
 pub(super) fn elect(
     active: usize,
@@ -31,7 +33,11 @@ pub(super) fn elect(
     grace: Duration,
 ) -> Elected {
     let well = |at: &usize| candidates[*at].well;
-    if !candidates.get(active).is_some_and(|candidate| candidate.well) {
+    let now = candidates.get(active);
+    if now.is_some_and(|candidate| candidate.pending) {
+        return Elected::Stays;
+    }
+    if !now.is_some_and(|candidate| candidate.well) {
         let first = (0..candidates.len()).find(well);
         return first.map_or(Elected::Stays, |at| Elected::Switch(at, SwitchReason::Failover));
     }
@@ -57,6 +63,7 @@ mod tests {
         let candidate = |seconds: &i64| Candidate {
             well: *seconds >= 0,
             well_for: Duration::from_secs(u64::try_from(*seconds).unwrap_or(0)),
+            pending: false,
         };
         well_for.iter().map(candidate).collect()
     }
@@ -78,6 +85,15 @@ mod tests {
         assert_eq!(elect(7, false, &[1, 1]), switch(0, SwitchReason::Failover), "it was removed");
     }
 
+    #[test]
+    fn one_that_connects_for_the_first_time_is_waited_for() {
+        let mut all = candidates(&[-1, 90]);
+        all[0].pending = true;
+        assert_eq!(elect(0, false, &all, GRACE), Elected::Stays);
+        all[0].pending = false;
+        assert_eq!(elect(0, false, &all, GRACE), Elected::Switch(1, SwitchReason::Failover));
+    }
+
     proptest! {
         /// Whatever the members do: a switch goes from one that is not well, or to one that has been
         /// well for the grace, and so nobody is gone back to twice within a grace.
@@ -93,6 +109,7 @@ mod tests {
                 let candidates = well_since.map(|since| Candidate {
                     well: since.is_some(),
                     well_for: Duration::from_secs(since.map_or(0, |since| now - since)),
+                    pending: false,
                 });
                 let was = active;
                 match elect(active, false, &candidates, GRACE) {

@@ -69,6 +69,7 @@ impl<B: Backend> Many<B> {
         let candidate = |entry: &Arc<Entry<B>>| Candidate {
             well: entry.is_well(),
             well_for: entry.well_for(now),
+            pending: entry.resource.state() == State::Connecting,
         };
         let candidates: Vec<_> = members.iter().map(candidate).collect();
         let active = self.active.load(Ordering::Relaxed);

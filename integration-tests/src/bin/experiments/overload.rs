@@ -70,7 +70,7 @@ fn number(count: usize) -> f64 {
 
 /// Every load on runtimes whose time is virtual.
 pub(crate) async fn retries(run: Run) -> Vec<Figure> {
-    let (seeds, seconds, threads) = (run.pick(4, 20), run.pick(5, 60), run.pick(1, 2));
+    let (seeds, seconds, threads) = (run.pick(2, 6), run.pick(3, 20), run.pick(1, 2));
     run.progress(&format!("{seeds} seeds of {seconds} s, five times as much as the server can do"));
     let time = Duration::from_secs(seconds);
     let all = move |refuses, with, attempts| {

@@ -133,7 +133,9 @@ pub(crate) async fn failover<S: Subject>(run: Run) -> Vec<Figure> {
         Figure::count("ways back meanwhile", failbacks).is(0.0),
         Figure::seconds("from its last return until it is active again", &back).must(
             &format!("{grace:.0} s, and 3 s to connect, and once"),
-            quiet && back.len() == 1 && back.iter().all(in_time),
+            quiet && failback.iter().all(|one| one.reason == SwitchReason::Failback)
+                && back.len() == 1
+                && back.iter().all(in_time),
         ),
         Figure::count("switches without a cause", unexplained.count()).of(all.count()).is(0.0),
         Figure::count("loads that hang", usize::from(operations.is_none())).is(0.0),
