@@ -1,9 +1,9 @@
 //! State changes as they are told to the log and to watchers.
 
-use crate::group::Many;
+use crate::group::{Board, Many, best};
 use crate::shared::Shared;
 use crate::{Backend, Error, State};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast::{self, error::RecvError};
 
@@ -57,33 +57,41 @@ pub struct Watch<B: Backend> {
     over: bool,
 }
 
-/// Whose they are.
+/// Whose they are. It keeps none of them from being dropped.
 enum Of<B: Backend> {
     Resource(Arc<Shared<B>>),
-    Group(Arc<Many<B>>),
+    Group {
+        many: Weak<Many<B>>,
+        board: Arc<Board>,
+        /// As they were when the group was there last.
+        members: Vec<Arc<Shared<B>>>,
+    },
 }
 
 impl<B: Backend> Of<B> {
     fn name(&self) -> &Arc<str> {
         match self {
             Self::Resource(shared) => &shared.name,
-            Self::Group(many) => many.name(),
+            Self::Group { board, .. } => board.name(),
         }
     }
 
-    fn state(&self) -> State {
+    fn state(&mut self) -> State {
         match self {
             Self::Resource(shared) => shared.state(),
-            Self::Group(many) => many.state(),
+            Self::Group { many, members, .. } => {
+                if let Some(many) = many.upgrade() {
+                    *members = many.watched();
+                }
+                best(members.iter().map(|member| member.state()))
+            }
         }
     }
 
-    fn is_over(&self, transition: &Transition) -> bool {
-        match self {
-            Self::Resource(_) => transition.to == State::Closed,
-            // The last of them, and not one that was removed.
-            Self::Group(many) => transition.to == State::Closed && many.state() == State::Closed,
-        }
+    /// Whether nothing follows this one: it is the end of the last member, and not of one that was
+    /// removed.
+    fn is_over(&mut self, transition: &Transition) -> bool {
+        transition.to == State::Closed && self.state() == State::Closed
     }
 }
 
@@ -94,10 +102,10 @@ impl<B: Backend> Watch<B> {
         Self { of: Of::Resource(shared), changes, over }
     }
 
-    pub(crate) fn of_group(many: Arc<Many<B>>) -> Self {
-        let changes = many.changes();
-        let over = many.state() == State::Closed;
-        Self { of: Of::Group(many), changes, over }
+    pub(crate) fn of_group(many: &Arc<Many<B>>) -> Self {
+        let (board, members) = (Arc::clone(many.board()), many.watched());
+        let (changes, over) = (board.changes(), many.state() == State::Closed);
+        Self { of: Of::Group { many: Arc::downgrade(many), board, members }, changes, over }
     }
 
     /// The next state change, or `None` once the resource, or every member of the group, is closed and

@@ -388,8 +388,9 @@ async fn a_close_ends_all_members_at_once_and_names_what_hung() {
 #[tokio::test(start_paused = true)]
 async fn a_group_that_is_dropped_leaves_nothing_behind() {
     let (scripts, group) = connected(Policy::Failover, &["one", "two"]).await;
-    let lease = group.acquire().await.unwrap();
+    let (lease, mut watch) = (group.acquire().await.unwrap(), group.watch());
     drop((group, lease));
+    assert!(watch.wait_for(State::Closed).await, "who watches keeps nobody");
     let tasks = tokio::runtime::Handle::current().metrics();
     timeout(GRACE, async {
         while scripts.iter().any(|script| script.open.load(Ordering::SeqCst) > 0)

@@ -29,6 +29,15 @@ impl Board {
         }
     }
 
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The state changes of the members from now on, in order.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Transition> {
+        self.changes.subscribe()
+    }
+
     /// A member's state has changed. Called while it can't change again: returns at once.
     pub(crate) fn follow(&self, transition: &Transition) {
         // An error means that nobody watches.

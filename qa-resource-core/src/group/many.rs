@@ -8,6 +8,7 @@ use super::{GroupEvent, GroupSettings, Member, MemberStatus, SwitchReason};
 use crate::attachment::Attachments;
 use crate::deadline::Deadline;
 use crate::run::Site;
+use crate::shared::Shared;
 use crate::{
     Backend, CloseReport, Error, ErrorKind, EventBus, Lease, Resource, Result, Settings, State,
     Transition,
@@ -15,7 +16,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -46,6 +47,19 @@ pub(super) struct Writer {
     pub(super) by_hand: bool,
     /// Since when no member is connected, once that was told.
     pub(super) down_since: Option<Instant>,
+}
+
+/// The state of a group whose members are in these states.
+pub(crate) fn best(states: impl Iterator<Item = State>) -> State {
+    let rank = |state: &State| match state {
+        State::Ready => 0,
+        State::Reconnecting => 1,
+        State::Connecting => 2,
+        State::Idle => 3,
+        State::Draining => 4,
+        State::Closed => 5,
+    };
+    states.min_by_key(rank).unwrap_or(State::Closed)
 }
 
 /// A lease with the member that gave it.
@@ -83,9 +97,8 @@ impl<B: Backend> Many<B> {
         &self.board.name
     }
 
-    /// The state changes of its members from now on, in order.
-    pub(crate) fn changes(&self) -> broadcast::Receiver<Transition> {
-        self.board.changes.subscribe()
+    pub(crate) fn board(&self) -> &Arc<Board> {
+        &self.board
     }
 
     /// The settings of its members: those of the first, which there is always.
@@ -273,17 +286,12 @@ impl<B: Backend> Many<B> {
 
     /// That of its best member.
     pub(crate) fn state(&self) -> State {
-        let rank = |state: &State| match state {
-            State::Ready => 0,
-            State::Reconnecting => 1,
-            State::Connecting => 2,
-            State::Idle => 3,
-            State::Draining => 4,
-            State::Closed => 5,
-        };
-        let members = self.members.load();
-        let best = members.iter().map(|entry| entry.resource.state()).min_by_key(rank);
-        best.unwrap_or(State::Closed)
+        best(self.members.load().iter().map(|entry| entry.resource.state()))
+    }
+
+    /// What its members are for whoever watches them and must not keep them.
+    pub(crate) fn watched(&self) -> Vec<Arc<Shared<B>>> {
+        self.members.load().iter().map(|entry| Arc::clone(entry.resource.shared())).collect()
     }
 
     pub(super) fn standing(&self) -> Vec<MemberStatus> {

@@ -17,7 +17,7 @@ pub(crate) use balance::Excluded;
 pub use balance::MOST_MEMBERS;
 pub(crate) use board::Board;
 pub use event::{GroupEvent, GroupEvents, SwitchReason};
-pub(crate) use many::Many;
+pub(crate) use many::{Many, best};
 pub(crate) use member::Seat;
 pub use member::{Member, MemberStatus};
 pub use policy::{Ejection, GroupSettings, Policy};
@@ -328,7 +328,7 @@ impl<B: Backend> Group<B> {
     pub fn watch(&self) -> Watch<B> {
         match &self.0 {
             Kind::One(member) => member.watch(),
-            Kind::Many(many) => Watch::of_group(Arc::clone(many)),
+            Kind::Many(many) => Watch::of_group(many),
         }
     }
 

@@ -90,7 +90,7 @@ impl<B: Backend> Many<B> {
         take: impl Fn() -> Option<T>,
     ) -> Result<T> {
         let began = Instant::now();
-        let mut changes = self.board.changes.subscribe();
+        let mut changes = self.board.changes();
         self.start()?;
         loop {
             if let Some(taken) = take() {
