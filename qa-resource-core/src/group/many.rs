@@ -11,7 +11,6 @@ use crate::run::Site;
 use crate::shared::Shared;
 use crate::{
     Backend, CloseReport, Error, ErrorKind, EventBus, Lease, Resource, Result, Settings, State,
-    Transition,
 };
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicUsize, Ordering};
