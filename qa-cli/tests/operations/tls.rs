@@ -31,7 +31,8 @@ async fn the_certificate_s_end_is_shown_and_each_fault_of_tls_has_its_words() {
     for (config, words) in [
         (case(elsewhere.port(), "rediss", &ours), "is for another name: cache.example.com"),
         (case(good.port(), "rediss", &theirs), "an authority that is not trusted here"),
-        (case(plain.port(), "rediss", &ours), "does not speak TLS, and the URL asks for it"),
+        // Redis waits for the end of a line that a TLS greeting has not: by all signs it is stuck.
+        (case(plain.port(), "rediss", &ours), "accepts connections and does not answer"),
         (case(good.port(), "redis", &ours), "the server speaks TLS on this port"),
         (case(mutual.port(), "rediss", &ours), "wants one and gets none"),
     ] {
