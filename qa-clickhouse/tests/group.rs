@@ -3,15 +3,10 @@
 mod common;
 
 use common::{PATIENCE, target};
-use qa_clickhouse::clickhouse::Row;
-use qa_clickhouse::{
-    BatchOptions, Batcher, ClickHouse, Group, GroupSettings, Policy, Queries, QueryOptions,
-    Settings,
-};
+use qa_clickhouse::{ClickHouse, Group, GroupSettings, Policy, Queries, QueryOptions, Settings};
 use qa_resource_core::State;
 use qa_servers::cluster::ClickHousePair;
 use qa_servers::testing::{eventually, within};
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -119,50 +114,5 @@ async fn a_frozen_server_is_left_out_and_a_session_stays_where_it_began() {
         seen.len() == 2
     })
     .await;
-    group.close(PATIENCE).await;
-}
-
-#[derive(Row, Serialize)]
-struct Tick {
-    n: u64,
-}
-
-/// The servers know nothing of each other: a batch that may be on one must not go to the other.
-#[tokio::test]
-async fn a_batcher_on_two_servers_stores_every_row_once_although_each_is_killed() {
-    const ROWS: u64 = 40_000;
-    let pair = ClickHousePair::start().await.unwrap();
-    let group = group(&pair, Policy::RoundRobin).await;
-    let create = "CREATE TABLE ticks (n UInt64) ENGINE = MergeTree ORDER BY n \
-                  SETTINGS non_replicated_deduplication_window = 1000";
-    for server in group.members() {
-        server.run(|lease| async move { lease.query(create).execute().await }).await.unwrap();
-    }
-    let batcher =
-        Batcher::new(&group, "ticks", BatchOptions { max_rows: 200, ..BatchOptions::default() });
-    for n in 0..ROWS {
-        batcher.push(Tick { n }).await.unwrap();
-        let node = match n {
-            10_000 => Some(&pair.nodes()[0]),
-            25_000 => Some(&pair.nodes()[1]),
-            _ => None,
-        };
-        if let Some(node) = node {
-            node.kill().await.unwrap();
-            node.start_again().await.unwrap();
-        }
-    }
-    within("the flush", 3 * PATIENCE, batcher.flush()).await.unwrap();
-    let mut stored = Vec::new();
-    for server in group.members() {
-        let rows = server.run(|lease| async move {
-            lease.query("SELECT n FROM ticks").fetch_all::<u64>().await
-        });
-        let rows = rows.await.unwrap();
-        assert!(!rows.is_empty(), "both have had their share");
-        stored.extend(rows);
-    }
-    stored.sort_unstable();
-    assert!(stored.iter().copied().eq(0..ROWS), "{} rows of {ROWS}", stored.len());
     group.close(PATIENCE).await;
 }
