@@ -8,8 +8,12 @@ use std::path::PathBuf;
 /// The configuration of a command: a file, or the environment.
 #[derive(Args, Debug)]
 pub(crate) struct Source {
-    /// The configuration [default: the environment's `QA_<NAME>_URL`]
-    #[arg(value_name = "FILE")]
+    /// The configuration file; the environment's `QA_<NAME>_URL` where there is none.
+    // The help's brackets would be a link in a document.
+    #[arg(
+        value_name = "FILE",
+        help = "The configuration [default: the environment's QA_<NAME>_URL]"
+    )]
     pub(crate) file: Option<PathBuf>,
 }
 
