@@ -56,12 +56,12 @@ impl InFlight {
             return Err((message, place));
         }
         let slot = slots.occupy(message, timing, place, &self.news);
-        slots.poll(slot, timing.sent, &self.news);
+        slots.send(slot, timing.sent, &self.news);
         let bell = slots.bell(slot);
         let is_next = slots.is_next(timing.deadline);
         // From two on, one could wait for the other.
         let is_second = slots.under_way() == 2;
-        drop(slots);
+        wake(slots);
         if is_next || is_second {
             self.news.wake_keeper();
         }

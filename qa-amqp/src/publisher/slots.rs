@@ -209,6 +209,21 @@ impl Slots {
     pub(super) fn look(&mut self, news: &News) {
         let mut said = mem::take(&mut self.said);
         self.poll_told(news, &mut said);
+        self.take_in(news, said);
+    }
+
+    /// Has the driver begin with a message that has a slot. Where this thread had to pause meanwhile,
+    /// its confirm may be there, and that counts no sooner than any other.
+    pub(super) fn send(&mut self, slot: usize, at: Instant, news: &News) {
+        if self.poll(slot, at, news) {
+            let mut said = mem::take(&mut self.said);
+            said.push(slot);
+            self.take_in(news, said);
+        }
+    }
+
+    /// Takes the whole acknowledgement in of which these are a part.
+    fn take_in(&mut self, news: &News, mut said: Vec<usize>) {
         let mut whole = said.is_empty();
         while !whole {
             let before = said.len();
@@ -238,7 +253,7 @@ impl Slots {
 
     /// Asks one; whether something is known of it now. News may be late, of the message before: none
     /// is asked twice.
-    pub(super) fn poll(&mut self, slot: usize, at: Instant, news: &News) -> bool {
+    fn poll(&mut self, slot: usize, at: Instant, news: &News) -> bool {
         let Slot { waker, content, .. } = &mut self.all[slot];
         let Content::UnderWay(under_way @ UnderWay { said: None, .. }) = content else {
             return false;
