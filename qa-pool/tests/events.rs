@@ -37,7 +37,6 @@ async fn one_stream_has_the_changes_of_all_members_and_of_those_that_come_later(
         "first ready",
         "second connecting",
         "second ready",
-        "second reconnecting",
         "second ready",
         "second draining",
         "second closed",

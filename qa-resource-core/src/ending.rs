@@ -42,6 +42,7 @@ pub(crate) async fn drained(
 /// From draining to closed: waits for the leases, says goodbye, reports.
 pub(crate) async fn end<B: Backend>(mut supervisor: Supervisor<B>) {
     let shared = Arc::clone(&supervisor.shared);
+    supervisor.stay();
     // Kept for the goodbye, so that leases that never come back can't use all the time up.
     let reserve = shared.settings().close_timeout.min(shared.close_by.remaining() / 4);
     if shared.close_by.bound(reserve, shared.gate.empty()).await.is_none() {

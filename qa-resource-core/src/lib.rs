@@ -78,6 +78,7 @@ pub mod metrics;
 mod model;
 mod probation;
 mod register;
+mod renewal;
 mod report;
 mod resource;
 mod retry;

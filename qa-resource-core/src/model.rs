@@ -51,10 +51,15 @@ struct Model {
 impl Model {
     /// Whether the event means anything now; changes the facts if so.
     fn take(&mut self, event: Event) -> bool {
-        let before = (self.wanted, self.connected, self.closing, self.closed);
+        let facts = |model: &Self| {
+            let Self { wanted, connected, closing, closed, generation, .. } = *model;
+            (wanted, connected, closing, closed, generation)
+        };
+        let before = facts(self);
         match event {
             Event::Connect if !self.closing => self.wanted = true,
-            Event::Connected if self.wanted && !self.connected && !self.closing => {
+            // Also beside one that is there: then the fresh one follows it.
+            Event::Connected if self.wanted && !self.closing => {
                 (self.connected, self.was_ready) = (true, true);
                 self.generation += 1;
             }
@@ -64,7 +69,7 @@ impl Model {
             Event::Drained if self.closing => self.closed = true,
             _ => {}
         }
-        before != (self.wanted, self.connected, self.closing, self.closed)
+        before != facts(self)
     }
 
     fn state(self) -> State {

@@ -254,10 +254,15 @@ impl<B: Backend> Resource<B> {
         answer.map_err(|error| shared.driver_error("asking about itself", error))
     }
 
-    /// Leaves the present connection and makes a fresh one, with the login and the certificates that
-    /// are good now. Leases that are out keep the old client, which is closed when they have come
-    /// back, or after [`operation_timeout`](Settings::operation_timeout); who wants a lease meanwhile
-    /// waits for the fresh one. Nothing happens unless the resource is ready.
+    /// Makes a fresh connection, with the login and the certificates that are good now, and has it
+    /// follow the present one, which is used until then: nobody waits. Leases that are out keep the old
+    /// client, which is closed when they have come back, or after
+    /// [`operation_timeout`](Settings::operation_timeout). Nothing happens unless the resource is
+    /// ready.
+    ///
+    /// Where the fresh one is refused for good (a wrong login), the old one stays, a warning is logged,
+    /// and it is tried again slowly. Where three attempts fail otherwise, the old one is left first: it
+    /// may be what is in the way.
     pub fn reconnect(&self) {
         if self.state() == State::Ready {
             self.shared().renew.notify_one();

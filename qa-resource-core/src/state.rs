@@ -20,7 +20,8 @@ pub enum State {
     Idle,
     /// The first connect is under way; it may give up.
     Connecting,
-    /// Connected: the session is restored and a round trip was answered. Leases are given.
+    /// Connected: the session is restored and a round trip was answered. Leases are given. A fresh
+    /// connection that was asked for follows the one that is there without another state between.
     Ready,
     /// The connection was lost and is being brought back; this never gives up.
     Reconnecting,
@@ -39,7 +40,8 @@ pub enum Event {
     Connected,
     /// The first connect used up its attempts or its time, or met a permanent error.
     GaveUp,
-    /// The connection is gone: the driver says so, pings failed, or a fresh one was asked for.
+    /// The connection is gone: the driver says so, pings failed, or a fresh one that was asked for is
+    /// not to be had beside it.
     Lost,
     /// Somebody wants the end.
     Close,
@@ -65,7 +67,10 @@ impl State {
         match (self, event) {
             (Self::Idle, Event::Connect) => Some(Self::Connecting),
             (Self::Connecting, Event::GaveUp) => Some(Self::Idle),
-            (Self::Connecting | Self::Reconnecting, Event::Connected) => Some(Self::Ready),
+            // From ready: a fresh connection takes over from one that is good.
+            (Self::Connecting | Self::Reconnecting | Self::Ready, Event::Connected) => {
+                Some(Self::Ready)
+            }
             (Self::Ready, Event::Lost) => Some(Self::Reconnecting),
             (Self::Idle | Self::Connecting | Self::Ready | Self::Reconnecting, Event::Close) => {
                 Some(Self::Draining)
@@ -118,7 +123,7 @@ mod tests {
         let table: [(State, [Option<State>; 6]); 6] = [
             (Idle, [Some(Connecting), None, None, None, Some(Draining), None]),
             (Connecting, [None, Some(Ready), Some(Idle), None, Some(Draining), None]),
-            (Ready, [None, None, None, Some(Reconnecting), Some(Draining), None]),
+            (Ready, [None, Some(Ready), None, Some(Reconnecting), Some(Draining), None]),
             (Reconnecting, [None, Some(Ready), None, None, Some(Draining), None]),
             (Draining, [None, None, None, None, None, Some(Closed)]),
             (Closed, [None; 6]),

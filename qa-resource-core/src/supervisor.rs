@@ -2,10 +2,9 @@
 
 use crate::dial::Permit;
 use crate::shared::Shared;
-use crate::snapshot::{Change, Phase};
-use crate::vigil::Left;
+use crate::snapshot::Change;
 use crate::{
-    Backend, Backoff, Error, ErrorKind, Recovery, Result, State, dial, ending, leaks, spans, vigil,
+    Backend, Backoff, ErrorKind, Recovery, Result, State, dial, ending, leaks, spans, vigil,
 };
 use futures_util::FutureExt;
 use std::sync::Arc;
@@ -22,6 +21,8 @@ pub(crate) struct Supervisor<B: Backend> {
     pub(crate) shared: Arc<Shared<B>>,
     /// The client that is to be said goodbye to: the live one, or a lost one that heals itself.
     pub(crate) held: Option<B::Client>,
+    /// While a fresh client is made beside it and held: the live one.
+    pub(crate) leaving: Option<B::Client>,
     /// Goodbyes to lost clients that are under way.
     pub(crate) retired: TaskTracker,
 }
@@ -54,11 +55,11 @@ impl<B: Backend> Drop for EndsWithTask<B> {
 
 impl<B: Backend> Supervisor<B> {
     fn new(shared: Arc<Shared<B>>) -> Self {
-        Self { shared, held: None, retired: TaskTracker::new() }
+        Self { shared, held: None, leaving: None, retired: TaskTracker::new() }
     }
 
     /// The delays as they are set at this moment.
-    fn backoff(&self) -> Backoff {
+    pub(crate) fn backoff(&self) -> Backoff {
         let settings = self.shared.settings();
         Backoff::new(settings.backoff_floor, settings.backoff_cap)
     }
@@ -107,28 +108,6 @@ impl<B: Backend> Supervisor<B> {
             }
             delay = Some(next);
             sleep(next).await;
-        }
-    }
-
-    /// Stays with the connection until it is lost.
-    async fn stand_by(&mut self) {
-        let snapshot = self.shared.snapshot.load_full();
-        let Phase::Ready(live) = &snapshot.phase else { return };
-        let left = vigil::keep(&self.shared, &live.client).await;
-        let ended = live.ended.token();
-        drop(snapshot);
-        let (error, healthy) = match left {
-            Left::Lost(error) => (error, None),
-            Left::Renewed(error) => (error, Some(ended)),
-        };
-        // Refused where a close came first: then the goodbye is the ending's.
-        let lost = self.shared.apply(Change::Lost(error)).is_ok();
-        match (B::RECOVERY, healthy) {
-            _ if !lost => {}
-            // A fresh one has a fresh login, and what is under way on the old one may finish.
-            (_, Some(ended)) => self.retire_after(ended),
-            (Recovery::Driver, None) => {}
-            (Recovery::Supervisor, None) => self.retire_held(),
         }
     }
 
@@ -207,7 +186,7 @@ impl<B: Backend> Supervisor<B> {
         Ok(())
     }
 
-    async fn try_once(&mut self, permit: Option<Permit>, limit: Duration) -> Result<()> {
+    pub(crate) async fn try_once(&mut self, permit: Option<Permit>, limit: Duration) -> Result<()> {
         let permit = match permit {
             // The driver dials by itself; a ping takes no leave.
             None if self.held.is_some() => None,
@@ -280,18 +259,19 @@ impl<B: Backend> Supervisor<B> {
 
     /// Says goodbye to what is held, in the background and bounded: a reconnect doesn't wait for a
     /// server that is gone.
-    fn retire_held(&mut self) {
-        self.retire(Duration::ZERO, CancellationToken::new());
+    pub(crate) fn retire_held(&mut self) {
+        let lost = self.held.take();
+        self.retire(lost, Duration::ZERO, CancellationToken::new());
     }
 
-    /// The same once nobody holds a lease on it any more, but no later than what is under way may
-    /// take.
-    fn retire_after(&mut self, ended: CancellationToken) {
-        self.retire(self.shared.settings().operation_timeout, ended);
+    /// The same to a client that is good, once nobody holds a lease on it any more, but no later than
+    /// what is under way may take.
+    pub(crate) fn retire_after(&mut self, old: Option<B::Client>, ended: CancellationToken) {
+        self.retire(old, self.shared.settings().operation_timeout, ended);
     }
 
-    fn retire(&mut self, limit: Duration, ended: CancellationToken) {
-        let Some(client) = self.held.take() else { return };
+    fn retire(&mut self, client: Option<B::Client>, limit: Duration, ended: CancellationToken) {
+        let Some(client) = client else { return };
         let shared = Arc::clone(&self.shared);
         self.retired.spawn(async move {
             if !limit.is_zero() {
@@ -304,12 +284,4 @@ impl<B: Backend> Supervisor<B> {
             }
         });
     }
-}
-
-/// Why a connection counts as lost though nothing failed: a fresh one was asked for.
-pub(crate) fn renewal<B: Backend>(shared: &Shared<B>) -> Error {
-    shared.error(
-        ErrorKind::Connect,
-        format!("a fresh connection to {} was asked for", shared.server()),
-    )
 }

@@ -2,7 +2,6 @@
 
 use crate::health::Hysteresis;
 use crate::shared::Shared;
-use crate::supervisor::renewal;
 use crate::{Backend, Error, ErrorKind, Health, Reading, Result};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -10,22 +9,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// The shortest time between two pings: a thousand operations that fail at once are one suspicion.
 const SHORTEST_GAP: Duration = Duration::from_millis(100);
 
-/// Why a connection is left.
-pub(crate) enum Left {
-    Lost(Error),
-    /// It is as good as ever; a fresh one was asked for.
-    Renewed(Error),
-}
-
-/// Returns why the connection is to be left, once it is.
-pub(crate) async fn keep<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Left {
+/// Returns why the connection is lost, once it is.
+pub(crate) async fn keep<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Error {
     tokio::select! {
         biased;
-        () = shared.renew.notified() => Left::Renewed(renewal(shared)),
-        error = shared.backend.lost(client) => {
-            Left::Lost(shared.driver_error("lost the connection to", error))
-        }
-        error = pings(shared, client) => Left::Lost(error),
+        error = shared.backend.lost(client) => shared.driver_error("lost the connection to", error),
+        error = pings(shared, client) => error,
     }
 }
 

@@ -70,9 +70,9 @@ async fn a_bound_on_operations_counts_from_the_next_connection_on() {
     let (one, two) = tokio::join!(hold(resource.clone()), hold(resource.clone()));
     assert!(one.is_ok() && two.is_ok(), "there is no line yet");
 
+    let mut watch = resource.watch();
     resource.reconnect();
-    assert!(resource.watch().wait_for(State::Reconnecting).await);
-    resource.connect().await.unwrap();
+    assert_eq!(watch.next().await.unwrap().generation, 2);
     let (one, two) = tokio::join!(hold(resource.clone()), hold(resource.clone()));
     let refused = one.and(two).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Overloaded);

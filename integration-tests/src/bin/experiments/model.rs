@@ -245,7 +245,7 @@ fn may_follow(from: State, to: State) -> bool {
     match from {
         Idle => matches!(to, Connecting | Draining),
         Connecting => matches!(to, Idle | Ready | Draining),
-        Ready => matches!(to, Reconnecting | Draining),
+        Ready => matches!(to, Ready | Reconnecting | Draining),
         Reconnecting => matches!(to, Ready | Draining),
         Draining => to == Closed,
         Closed => false,
