@@ -15,9 +15,14 @@ use qa_resource_core::{
 };
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The database that is used where the URL names none.
 pub const DEFAULT_DATABASE: &str = "quantaxis";
+
+/// Limit for a connect to wait for the connections that `minPoolSize` asks for.
+const WARM_LIMIT: Duration = Duration::from_secs(2);
 
 pub(crate) const DEFAULT_PORT: u16 = 27017;
 
@@ -128,6 +133,12 @@ impl Backend for MongoDb {
             biased;
             pinged = ping(guard.client(), &[]) => pinged?,
             error = Sight::absent(view.sight.clone()) => return Err(error),
+        }
+        // So that whoever follows another client finds what that one had. A slow server is no reason
+        // not to begin: the driver goes on by itself.
+        if self.url.min_pool_size.is_some_and(|least| least > 0) {
+            let _ =
+                timeout(WARM_LIMIT, async { guard.client().warm_connection_pool().await }).await;
         }
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Some(view);
         Ok(guard.release())

@@ -43,7 +43,10 @@
 //! | `commandMetrics` | false | ours, not MongoDB's: see below |
 //!
 //! `minPoolSize` stays 0: ten connections to every member for each idle process are ten too many, and
-//! the first operation waits for one dial.
+//! the first operation waits for one dial. Where it is set, a connect waits for so many, at most 2 s:
+//! the client that follows another one under load, as with a changed login, then keeps nobody waiting.
+//! Each takes several round trips, and the driver makes `maxConnecting` of them at once, 2 by default: for
+//! a server that is far away set both.
 //!
 //! `socketTimeoutMS` and `waitQueueTimeoutMS` are refused, because the driver has no such limits
 //! and would not keep them: [`Settings::operation_timeout`](qa_resource_core::Settings) is the limit.

@@ -10,6 +10,30 @@ use qa_servers::testing::within;
 use qa_servers::{Server, System};
 use std::time::{Duration, Instant};
 
+/// So that a client that follows another one under load has what that one had.
+#[tokio::test]
+async fn one_that_is_ready_has_the_least_pool_that_its_url_asks_for() {
+    let (server, least) = (common::shared().await, 12);
+    let url = server.url();
+    let url = format!("{url}{}minPoolSize={least}", if url.contains('?') { '&' } else { '?' });
+    let mongo = MongoDb::new(&target("warm", &url)).unwrap();
+    let quotes = Resource::new("warm", mongo, Settings::default());
+    let watcher = common::Watcher::new(server).await;
+    for generation in 1..=2 {
+        quotes.connect().await.unwrap();
+        assert_eq!(quotes.status().generation, generation);
+        let there = watcher.connections("warm").await;
+        assert!(there >= least * usize::try_from(generation).unwrap(), "{generation}: {there}");
+        if generation == 1 {
+            let (mut watch, _old) = (quotes.watch(), quotes.acquire().await.unwrap());
+            quotes.reconnect();
+            assert!(within("the fresh one", PATIENCE, watch.next()).await.is_some());
+        }
+    }
+    assert!(quotes.close(PATIENCE).await.is_clean());
+    watcher.sees_none_of("warm").await;
+}
+
 #[tokio::test]
 async fn comes_back_after_a_kill_and_after_a_freeze() {
     let server = Server::start_owned(System::MongoDb).await.unwrap();

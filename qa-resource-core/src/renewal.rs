@@ -8,12 +8,8 @@ use crate::{Backend, Error, ErrorKind, Recovery, vigil};
 use futures_util::FutureExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-
-/// So often a transient error is met before the old connection is left for it: it may be what stands
-/// in the way, as of a queue that is one connection's alone, or of a server that takes no more.
-const ATTEMPTS: u32 = 3;
 
 /// Why a connection is left.
 enum Left {
@@ -41,14 +37,15 @@ impl<B: Backend> Supervisor<B> {
 
     /// Waits until a fresh connection is asked for, and makes one. Meanwhile the old one is used and
     /// watched as ever, and stays where the fresh one is refused for good: a login that is wrong
-    /// costs nobody the connection that is there.
+    /// costs nobody the connection that is there. Where none is to be had otherwise in the time of a
+    /// connect, the old one may be what stands in the way (a queue that is one connection's alone, a
+    /// server that takes no more of them), and is left.
     async fn renew(&mut self) -> Left {
         let shared = Arc::clone(&self.shared);
         shared.renew.notified().await;
         self.leaving = self.held.take();
-        let (mut attempts, mut delay) = (0, None);
+        let (mut began, mut delay) = (Instant::now(), None);
         loop {
-            attempts += 1;
             let limit = shared.settings().connect_timeout;
             let Err(error) = self.try_once(None, limit).await else { return Left::Renewed };
             // Such a driver's client takes the place of the old one in what is known of the server.
@@ -56,7 +53,11 @@ impl<B: Backend> Supervisor<B> {
             self.retire_held();
             refused(&shared, &error);
             let transient = error.kind().is_transient();
-            if knows_better || (transient && attempts >= ATTEMPTS) {
+            if !transient {
+                began = Instant::now();
+            }
+            let late = began.elapsed() >= shared.settings().connect_deadline;
+            if knows_better || (transient && late) {
                 return Left::InTheWay(in_the_way(&shared, &error));
             }
             let next = self.backoff().next(delay, fastrand::f64());
@@ -65,7 +66,7 @@ impl<B: Backend> Supervisor<B> {
             let rest = if transient { next } else { self.backoff().slow(fastrand::f64()) };
             tokio::select! {
                 () = sleep(rest) => {}
-                () = shared.renew.notified() => attempts = 0,
+                () = shared.renew.notified() => began = Instant::now(),
             }
         }
     }

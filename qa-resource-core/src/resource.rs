@@ -261,8 +261,8 @@ impl<B: Backend> Resource<B> {
     /// ready.
     ///
     /// Where the fresh one is refused for good (a wrong login), the old one stays, a warning is logged,
-    /// and it is tried again slowly. Where three attempts fail otherwise, the old one is left first: it
-    /// may be what is in the way.
+    /// and it is tried again slowly. Where it is not to be had otherwise within
+    /// [`connect_deadline`](Settings::connect_deadline), the old one is left: it may be in the way.
     pub fn reconnect(&self) {
         if self.state() == State::Ready {
             self.shared().renew.notify_one();

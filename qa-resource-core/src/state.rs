@@ -12,6 +12,9 @@ use std::fmt;
 ///   (any of these four) ── Close ──► Draining ── Drained ──► Closed
 /// ```
 ///
+/// A fresh connection that is asked for is made beside the one that is used, and takes over with
+/// `Connected`, from `Ready` to `Ready`.
+///
 /// Degraded, blocked and the like are readings of [`Health`](crate::Health), not states, and there
 /// is no state of failure in which a resource could be stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,8 +23,7 @@ pub enum State {
     Idle,
     /// The first connect is under way; it may give up.
     Connecting,
-    /// Connected: the session is restored and a round trip was answered. Leases are given. A fresh
-    /// connection that was asked for follows the one that is there without another state between.
+    /// Connected: the session is restored and a round trip was answered. Leases are given.
     Ready,
     /// The connection was lost and is being brought back; this never gives up.
     Reconnecting,

@@ -78,13 +78,14 @@ async fn a_wrong_login_costs_nobody_the_connection_that_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_be_in_the_way_is_left_after_three_attempts() {
-    let (script, resource) = connected::<false>(exact()).await;
+async fn what_may_be_in_the_way_is_left_after_the_time_of_a_connect() {
+    let settings = Settings { connect_deadline: ms(2_000), ..exact() };
+    let (script, resource) = connected::<false>(settings).await;
     let (mut watch, lease) = (resource.watch(), resource.acquire().await.unwrap());
     Script::set(&script.connect, Does::Error(Fail::Refused));
     resource.reconnect();
     let lost = watch.next().await.unwrap();
-    assert_eq!((lost.to, script.count("connect")), (State::Reconnecting, 4));
+    assert_eq!((lost.to, script.elapsed()), (State::Reconnecting, ms(2_000)));
     let cause = lost.cause.unwrap();
     assert!(cause.message().contains("beside the old one"), "{cause}");
     assert_eq!(script.count("close"), 0, "what is under way on it may finish");
