@@ -25,6 +25,12 @@ pub trait Users: Subject {
     /// # Panics
     /// Where the server does not.
     async fn remove_user(server: &Server, user: &str);
+
+    /// How many connections the server has on which this user is logged in.
+    ///
+    /// # Panics
+    /// Where the server does not say.
+    async fn connections_of(server: &Server, user: &str) -> usize;
 }
 
 /// A connection of the server's own user.
@@ -48,6 +54,16 @@ impl Users for Redis {
         let lease = admin::<Self>(server).await.acquire().await.unwrap();
         remove.exec_async(&mut lease.clone()).await.unwrap();
     }
+
+    async fn connections_of(server: &Server, user: &str) -> usize {
+        let mut list = redis::cmd("CLIENT");
+        list.arg("LIST");
+        let lease = admin::<Self>(server).await.acquire().await.unwrap();
+        let clients: String = list.query_async(&mut lease.clone()).await.unwrap();
+        let is_theirs =
+            |client: &&str| client.split(' ').any(|field| field == format!("user={user}"));
+        clients.lines().filter(is_theirs).count()
+    }
 }
 
 #[async_trait]
@@ -62,6 +78,19 @@ impl Users for MongoDb {
         let lease = admin::<Self>(server).await.acquire().await.unwrap();
         lease.database("admin").run_command(doc! { "dropUser": user }).await.unwrap();
     }
+
+    async fn connections_of(server: &Server, user: &str) -> usize {
+        let lease = admin::<Self>(server).await.acquire().await.unwrap();
+        let which = doc! { "allUsers": true, "idleConnections": true, "idleSessions": false };
+        let theirs = doc! { "effectiveUsers.user": user };
+        let stages = [doc! { "$currentOp": which }, doc! { "$match": theirs }];
+        let mut found = lease.database("admin").aggregate(stages).await.unwrap();
+        let mut count = 0;
+        while found.advance().await.unwrap() {
+            count += 1;
+        }
+        count
+    }
 }
 
 #[async_trait]
@@ -75,6 +104,12 @@ impl Users for RabbitMq {
 
     async fn remove_user(server: &Server, user: &str) {
         management(server, "DELETE", &format!("users/{user}"), "").await;
+    }
+
+    async fn connections_of(server: &Server, user: &str) -> usize {
+        let all = management(server, "GET", "connections?columns=user", "").await;
+        let all: Vec<serde_json::Value> = serde_json::from_str(&all).unwrap();
+        all.iter().filter(|connection| connection["user"] == user).count()
     }
 }
 

@@ -1,20 +1,24 @@
 //! E22: user and password, which are in files, are changed under load, and then the old are revoked.
 
 use crate::load::Load;
-use crate::passing::{settles, until};
+use crate::passing::until;
 use crate::run::Run;
 use integration_tests::experiment::Figure;
 use integration_tests::rotation::{Mounted, Users};
-use integration_tests::{Proxied, connections, reaches, servers};
+use integration_tests::{eventually, reaches, servers};
 use qa_pool::{Group, ResourcePool, State};
-use qa_servers::proxy::FaultProxy;
+use qa_servers::Server;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// So many operations a second.
 const RATE: u32 = 200;
 
 /// Until a state is reached that is promised within seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The server is asked so often who is connected.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What is under way ends within the limit of an operation, 10 s.
 const DRAINED: Duration = Duration::from_secs(12);
@@ -24,17 +28,17 @@ pub(crate) async fn login<S: Users>(run: Run) -> Vec<Figure> {
     let (rotations, between) = (run.pick(2, 10), Duration::from_secs(run.pick(1, 3)));
     let (name, server) = ("rotated", servers::shared(S::SYSTEM).await);
     let url = S::url(server, name).await;
-    let proxy = FaultProxy::open(server.port()).await;
     let user = |number: u32| (format!("rotated-{number}"), format!("password-{number}"));
     let (first, password) = user(0);
     S::add_user(server, name, &first, &password).await;
     let mounted = Mounted::new(&first, &password);
-    let pool = ResourcePool::from_config(&mounted.config(name, &proxy.url(&url))).unwrap();
+    let pool = ResourcePool::from_config(&mounted.config(name, &url)).unwrap();
     pool.connect().await.unwrap();
     let group = pool.get::<S::Backend>(name).unwrap();
     let load = Load::start::<S>(&group, RATE);
     until((Instant::now() + between).into()).await;
-    let before = connections(proxy.port()) + Proxied::<S>::SPARE;
+    let logged_in = async || S::connections_of(server, &first).await > 0;
+    eventually("the server knows whose connections they are", PATIENCE, logged_in).await;
 
     let (mut took_over, mut drained, mut old_ones) = (Vec::new(), Vec::new(), 0);
     for number in 1..=rotations {
@@ -45,8 +49,7 @@ pub(crate) async fn login<S: Users>(run: Run) -> Vec<Figure> {
         pool.refresh().await;
         is_fresh::<S>(&group, u64::from(number) + 1).await;
         took_over.push(began.elapsed());
-        let left = || connections(proxy.port()).saturating_sub(before);
-        old_ones += settles(0, DRAINED, left).await;
+        old_ones += left_of::<S>(server, &old).await;
         drained.push(began.elapsed());
         S::remove_user(server, &old).await;
         until((Instant::now() + between).into()).await;
@@ -76,6 +79,19 @@ pub(crate) async fn login<S: Users>(run: Run) -> Vec<Figure> {
         Figure::count("operations that hang", u32::from(hangs)).is(0.0),
         Figure::count("forced at the close", u32::from(!report.is_clean())).is(0.0),
     ]
+}
+
+/// How many connections of a user are left, once there are none or the time for it is over.
+async fn left_of<S: Users>(server: &Server, user: &str) -> usize {
+    let drained = async {
+        while S::connections_of(server, user).await > 0 {
+            until((Instant::now() + LOOK).into()).await;
+        }
+    };
+    match timeout(DRAINED, drained).await {
+        Ok(()) => 0,
+        Err(_) => S::connections_of(server, user).await,
+    }
 }
 
 /// Waits until the resource is ready with this connection.

@@ -3,11 +3,9 @@
 use crate::behaviour::PATIENCE;
 use integration_tests::rotation::{Mounted, Users};
 use integration_tests::{
-    ClickHouse, MongoDb, Proxied, RabbitMq, Redis, Subject, connections, eventually, reaches,
-    servers,
+    ClickHouse, MongoDb, RabbitMq, Redis, Subject, eventually, reaches, servers,
 };
 use qa_pool::{Group, ResourcePool, State};
-use qa_servers::proxy::FaultProxy;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -66,14 +64,14 @@ async fn a_login_is_rotated_by_files<S: Users>(name: &str) {
     let (first, second) = (format!("{name}-first"), format!("{name}-second"));
     S::add_user(server, name, &first, "one").await;
     S::add_user(server, name, &second, "two").await;
-    let proxy = FaultProxy::open(server.port()).await;
     let mounted = Mounted::new(&first, "one");
-    let pool = ResourcePool::from_config(&mounted.config(name, &proxy.url(&url))).unwrap();
+    let pool = ResourcePool::from_config(&mounted.config(name, &url)).unwrap();
     pool.connect().await.unwrap();
     let group = pool.get::<S::Backend>(name).unwrap();
     let load = Load::on::<S>(&group);
     load.goes_on().await;
-    let before = connections(proxy.port()) + Proxied::<S>::SPARE;
+    let logged_in = async || S::connections_of(server, &first).await > 0;
+    eventually("the server knows whose connections they are", PATIENCE, logged_in).await;
 
     mounted.write(&second, "two");
     let changes = pool.refresh().await;
@@ -81,8 +79,8 @@ async fn a_login_is_rotated_by_files<S: Users>(name: &str) {
     let fresh = async || group.status()[0].generation == 2 && group.state() == State::Ready;
     eventually("the new login is used", SOON, fresh).await;
     load.goes_on().await;
-    eventually("the old ones are drained", DRAINED, async || connections(proxy.port()) <= before)
-        .await;
+    let drained = async || S::connections_of(server, &first).await == 0;
+    eventually("the old ones are drained", DRAINED, drained).await;
     S::remove_user(server, &first).await;
     load.goes_on().await;
     load.end().await;
