@@ -104,8 +104,8 @@ impl RabbitMq {
         let properties = ConnectionProperties::default()
             .with_connection_name((&*self.name).into())
             .with_client_property("purpose".into(), purpose.into());
-        let (connection, socket) = dial(&self.options, login, &self.tls, properties, host).await?;
-        Ok(Link::new(connection, socket))
+        let dialled = dial(&self.options, login, &self.tls, properties, host).await?;
+        Ok(Link::new(dialled))
     }
 }
 
@@ -145,6 +145,10 @@ impl Backend for RabbitMq {
 
     async fn close(&self, client: Client) -> Result<(), Error> {
         client.close().await
+    }
+
+    fn heard(&self, client: &Client, limit: Duration) -> bool {
+        client.heard(limit)
     }
 
     async fn lost(&self, client: &Client) -> Error {

@@ -145,6 +145,11 @@ impl Client {
         publishing.and(consuming)
     }
 
+    /// Whether both connections were read from within the last `limit`.
+    pub(crate) fn heard(&self, limit: Duration) -> bool {
+        self.0.publishing.heard(limit) && self.0.consuming.heard(limit)
+    }
+
     pub(crate) async fn close(&self) -> Result<(), Error> {
         let (publishing, consuming) =
             tokio::join!(self.0.publishing.close(), self.0.consuming.close());

@@ -1,5 +1,6 @@
 //! One connection to one host.
 
+use crate::heard::Heard;
 use crate::options::Options;
 use crate::socket::Socket;
 use crate::{Error, tls};
@@ -8,6 +9,13 @@ use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
 use qa_resource_core::{Host, Login, TlsSettings};
 use std::io;
 use std::sync::{Mutex, PoisonError};
+
+/// A connection, its socket, and when it was last read from.
+pub(crate) struct Dialled {
+    pub(crate) connection: Connection,
+    pub(crate) socket: Socket,
+    pub(crate) heard: Heard,
+}
 
 /// Dials, makes the TLS handshake where it is asked for, and logs in.
 ///
@@ -20,15 +28,16 @@ pub(crate) async fn dial(
     tls_settings: &TlsSettings,
     properties: ConnectionProperties,
     host: &Host,
-) -> Result<(Connection, Socket), Error> {
-    let runtime = lapin::runtime::default_runtime()?;
+) -> Result<Dialled, Error> {
+    let heard = Heard::new();
+    let runtime = heard.runtime();
     let port = host.port_or(options.port());
     let addresses = runtime.to_socket_addrs((host.name.clone(), port));
     let stream = AsyncTcpStream::connect(&runtime, addresses).await.map_err(driver)?;
     let AsyncTcpStream::Plain(plain) = &stream else {
         return Err(driver(io::Error::other("the driver's stream is not plain")));
     };
-    let socket = Socket::of(plain.get_ref()).map_err(driver)?;
+    let socket = Socket::of(plain.get_ref().get_ref()).map_err(driver)?;
     let stream =
         if options.tls { tls::wrap(stream, &host.name, tls_settings).await? } else { stream };
     // The driver asks for a stream, and would ask again if it reconnected: it gets the one.
@@ -39,7 +48,7 @@ pub(crate) async fn dial(
     };
     let uri = uri(options, login, host, port);
     let connection = Connection::connector(uri, runtime, take, properties).await?;
-    Ok((connection, socket))
+    Ok(Dialled { connection, socket, heard })
 }
 
 fn driver(error: io::Error) -> Error {

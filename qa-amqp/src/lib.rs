@@ -65,6 +65,7 @@ mod dial;
 mod entities;
 mod error;
 mod exchange_publisher;
+mod heard;
 mod link;
 pub mod metrics;
 mod options;

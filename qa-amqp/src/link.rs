@@ -1,10 +1,13 @@
 //! One connection with its state: lost, blocked, or well.
 
 use crate::Error;
+use crate::dial::Dialled;
+use crate::heard::Heard;
 use crate::socket::Socket;
 use futures_util::{Stream, StreamExt};
 use lapin::{Connection, ConnectionState, ConnectionStatus, ErrorKind, Event};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -19,6 +22,7 @@ struct Said {
 #[derive(Debug)]
 pub(crate) struct Link {
     said: watch::Receiver<Said>,
+    heard: Heard,
     connection: Connection,
     // Behind the connection: its drop says goodbye before this one cuts.
     socket: Socket,
@@ -26,7 +30,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(connection: Connection, socket: Socket) -> Self {
+    pub(crate) fn new(dialled: Dialled) -> Self {
+        let Dialled { connection, socket, heard } = dialled;
         // Called once: the driver's listeners compete for events, each is seen by one of them.
         let events = connection.events_listener();
         let status = connection.status().clone();
@@ -35,7 +40,7 @@ impl Link {
             sender.send_modify(|said| said.lost = Some(state_error(&connection)));
         }
         let listener = AbortOnDropHandle::new(tokio::spawn(listen(events, status, sender)));
-        Self { said, connection, socket, _listener: listener }
+        Self { said, heard, connection, socket, _listener: listener }
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -66,6 +71,11 @@ impl Link {
             Ok(said) => said.lost.clone().unwrap_or_else(|| state_error(&self.connection)),
             Err(_) => state_error(&self.connection),
         }
+    }
+
+    /// Whether anything was read from it within the last `limit`.
+    pub(crate) fn heard(&self, limit: Duration) -> bool {
+        self.heard.within(limit)
     }
 
     /// Opens and closes a channel. Where the broker blocks, nothing may be written: the state and

@@ -2,6 +2,7 @@
 
 use crate::{About, Class};
 use async_trait::async_trait;
+use std::time::Duration;
 
 /// Who brings a lost connection back. Exactly one of the two does, never both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,15 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// The driver's error where the goodbye was not heard. The client is dropped all the same.
     async fn close(&self, client: Self::Client) -> Result<(), Self::Error>;
+
+    /// Whether the server was heard on every connection of this client within the last `limit`, whatever
+    /// it said. Asked where a ping was not answered in time: then the answer may be on its way behind
+    /// others, and the connection is slow and not lost. Must be had without I/O. Default: not known, so
+    /// that only pings tell.
+    fn heard(&self, client: &Self::Client, limit: Duration) -> bool {
+        let _ = (client, limit);
+        false
+    }
 
     /// Resolves when the driver itself says that the connection is gone. Default: never, for
     /// drivers that only notice with the next call.

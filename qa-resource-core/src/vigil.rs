@@ -24,6 +24,7 @@ async fn pings<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Error {
     let mut last = Instant::now();
     let mut wait = shared.settings().health_interval;
     let mut impaired = false;
+    let mut slow = None;
     loop {
         tokio::select! {
             () = sleep_until(last + wait) => {}
@@ -40,6 +41,7 @@ async fn pings<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Error {
         match ping(shared, client).await {
             Ok(latency) => {
                 failures.reset();
+                slow = None;
                 wait = shared.settings().health_interval;
                 shared.read(reading(shared, client, latency));
             }
@@ -49,10 +51,30 @@ async fn pings<B: Backend>(shared: &Shared<B>, client: &B::Client) -> Error {
                 wait = shared.settings().health_interval;
                 shared.read(Reading::new(Health::Degraded, None, Some(error)));
             }
+            // The answer is on its way behind others: to leave the connection would do that to them, and
+            // the next one would be as slow.
+            Err(error) if is_slow(shared, client, &error, last, *slow.get_or_insert(last)) => {
+                wait = shared.settings().health_interval;
+                shared.read(Reading::new(Health::Degraded, None, Some(error)));
+            }
             Err(error) if failures.count() => return error,
             Err(error) => shared.read(Reading::new(Health::Degraded, None, Some(error))),
         }
     }
+}
+
+/// Whether the server has talked since a ping was sent that it has not answered in time, and has
+/// answered none for no longer than a connect may take.
+fn is_slow<B: Backend>(
+    shared: &Shared<B>,
+    client: &B::Client,
+    error: &Error,
+    sent: Instant,
+    since: Instant,
+) -> bool {
+    error.kind() == ErrorKind::Timeout
+        && since.elapsed() < shared.settings().connect_deadline
+        && shared.backend.heard(client, sent.elapsed())
 }
 
 /// What an answered ping says: up, unless the backend knows of an impairment or the connection

@@ -124,6 +124,29 @@ async fn pings_go_on_time_and_two_failures_are_a_loss() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_talks_and_answers_no_ping_is_slow_and_lost_only_after_the_time_of_a_connect()
+{
+    let (script, resource) = resource(exact());
+    let mut watch = resource.watch();
+    resource.connect().await.unwrap();
+    script.heard.store(true, Ordering::SeqCst);
+    Script::set(&script.ping, Does::Never);
+    sleep(ms(10_000)).await;
+    assert_eq!(resource.state(), State::Ready);
+    assert_eq!(resource.health().health, Health::Degraded);
+    assert_eq!(script.times("ping"), [0, 2_000, 4_000, 6_000, 8_000].map(ms), "at its usual pace");
+    // One answer, and the time begins anew.
+    Script::set(&script.ping, Does::Ok);
+    sleep(ms(2_000)).await;
+    assert_eq!(resource.health().health, Health::Up);
+    Script::set(&script.ping, Does::Never);
+    let began = script.elapsed();
+    assert!(watch.wait_for(State::Ready).await && watch.wait_for(State::Reconnecting).await);
+    let held = script.elapsed() - began;
+    assert!((ms(20_000)..=ms(26_000)).contains(&held), "{held:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_failed_ping_is_a_degraded_reading_and_no_loss() {
     let (script, resource) = resource(exact());
     resource.connect().await.unwrap();

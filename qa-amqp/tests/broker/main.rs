@@ -9,6 +9,7 @@ mod login;
 mod management;
 mod publish;
 mod rpc;
+mod slow;
 mod subscribe;
 mod support;
 mod topology;

@@ -51,6 +51,7 @@ pub(crate) struct Script {
     pub(crate) cut: Notify,
     pub(crate) back: Notify,
     pub(crate) impaired: AtomicBool,
+    pub(crate) heard: AtomicBool,
     pub(crate) alarm: Notify,
     pub(crate) calls: Mutex<Vec<Call>>,
     pub(crate) open: AtomicUsize,
@@ -68,6 +69,7 @@ impl Script {
             cut: Notify::new(),
             back: Notify::new(),
             impaired: AtomicBool::new(false),
+            heard: AtomicBool::new(false),
             alarm: Notify::new(),
             calls: Mutex::default(),
             open: AtomicUsize::new(0),
@@ -152,6 +154,10 @@ impl<const DRIVER: bool> Backend for Scripted<DRIVER> {
 
     async fn close(&self, _: Arc<Connection>) -> Result<(), Fail> {
         self.0.play("close", &self.0.close).await
+    }
+
+    fn heard(&self, _: &Arc<Connection>, _: Duration) -> bool {
+        self.0.heard.load(Ordering::SeqCst)
     }
 
     async fn lost(&self, _: &Arc<Connection>) -> Fail {

@@ -121,6 +121,18 @@ pub(crate) async fn failover<S: Subject>(run: Run) -> Vec<Figure> {
     let in_time = |back: &Duration| (grace - 0.1..grace + 3.0).contains(&back.as_secs_f64());
     let all = seen.switches.iter().chain(&flapping).chain(&failback);
     let unexplained = all.clone().filter(|one| one.reason == SwitchReason::Failover && !one.caused);
+    // The machine may have kept the spare waiting: then it was lost, and left for the main one.
+    let returned = Figure::seconds("from its last return until it is active again", &back).must(
+        &format!("{grace:.0} s, and 3 s to connect, and once"),
+        quiet
+            && failback.iter().all(|one| one.reason == SwitchReason::Failback)
+            && back.len() == 1
+            && back.iter().all(in_time),
+    );
+    let returned = match &failback {
+        Some(one) if one.reason == SwitchReason::Failover => returned.note("the spare was lost"),
+        _ => returned,
+    };
     let failbacks = flapping.iter().filter(|one| one.reason == SwitchReason::Failback).count();
     let failed = operations.iter().flatten().filter(|one| one.error.is_some()).count();
     vec![
@@ -131,12 +143,7 @@ pub(crate) async fn failover<S: Subject>(run: Run) -> Vec<Figure> {
             .is(1.0)
             .note("2 s each way: it is left once"),
         Figure::count("ways back meanwhile", failbacks).is(0.0),
-        Figure::seconds("from its last return until it is active again", &back).must(
-            &format!("{grace:.0} s, and 3 s to connect, and once"),
-            quiet && failback.iter().all(|one| one.reason == SwitchReason::Failback)
-                && back.len() == 1
-                && back.iter().all(in_time),
-        ),
+        returned,
         Figure::count("switches without a cause", unexplained.count()).of(all.count()).is(0.0),
         Figure::count("loads that hang", usize::from(operations.is_none())).is(0.0),
         Figure::share("operations that failed", failed, operations.map_or(0, |all| all.len())).note(

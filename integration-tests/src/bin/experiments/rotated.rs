@@ -6,8 +6,9 @@ use crate::run::Run;
 use integration_tests::experiment::Figure;
 use integration_tests::rotation::{Mounted, Users};
 use integration_tests::{eventually, reaches, servers};
-use qa_pool::{Group, ResourcePool, State};
+use qa_pool::{Error, Group, ResourcePool, State};
 use qa_servers::Server;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
@@ -59,16 +60,16 @@ pub(crate) async fn login<S: Users>(run: Run) -> Vec<Figure> {
     let operations = load.stop(PATIENCE).await;
     let hangs = operations.is_none();
     let operations = operations.unwrap_or_default();
-    let failed = operations.iter().filter(|operation| operation.error.is_some()).count();
-    let failure = operations.iter().find_map(|operation| operation.error.as_ref());
+    let errors: Vec<_> =
+        operations.iter().filter_map(|operation| operation.error.as_ref()).collect();
     let lost = generation.saturating_sub(u64::from(rotations) + 1);
     let took: Vec<_> = operations.iter().map(|operation| operation.took).collect();
     let report = pool.close(PATIENCE).await;
     S::remove_user(server, &user(rotations).0).await;
-    let failed = Figure::count("failed operations", failed).of(operations.len()).is(0.0);
+    let failed = Figure::count("failed operations", errors.len()).of(operations.len()).is(0.0);
     vec![
-        match failure {
-            Some(error) => failed.note(error.to_string()),
+        match errors.first() {
+            Some(first) => failed.note(format!("{}, the first: {first}", kinds(&errors))),
             None => failed,
         },
         Figure::seconds("an operation, from when it was due", &took),
@@ -79,6 +80,15 @@ pub(crate) async fn login<S: Users>(run: Run) -> Vec<Figure> {
         Figure::count("operations that hang", u32::from(hangs)).is(0.0),
         Figure::count("forced at the close", u32::from(!report.is_clean())).is(0.0),
     ]
+}
+
+/// How many errors there are of each kind.
+fn kinds(errors: &[&Error]) -> String {
+    let mut kinds = BTreeMap::<_, usize>::new();
+    for error in errors {
+        *kinds.entry(error.kind().as_str()).or_default() += 1;
+    }
+    kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
 }
 
 /// How many connections of a user are left, once there are none or the time for it is over.
