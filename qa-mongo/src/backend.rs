@@ -6,8 +6,10 @@ use crate::metrics::{CommandMeter, PoolMeter, TopologyMeter};
 use crate::observer::{Observer, Sight, View};
 use crate::ping::ping;
 use crate::pools::Pools;
-use crate::{about, classify, commands, options, standing, tls};
-use mongodb::error::{Error, Result};
+use crate::waits::counted;
+use crate::{about, classify, commands, metrics, options, standing, tls};
+use futures_util::FutureExt;
+use mongodb::error::{Error, ErrorKind, Result};
 use mongodb::options::{ClientOptions, ConnectionString};
 use mongodb::{Client, Database};
 use qa_resource_core::{
@@ -102,7 +104,8 @@ impl MongoDb {
         options::apply_defaults(&mut options, &self.name);
         let (observer, view) = Observer::new(TopologyMeter::new(&self.name));
         options.sdam_event_handler = Some(observer.into_handler());
-        options.cmap_event_handler = Some(Pools::new(PoolMeter::new(&self.name)).into_handler());
+        let meter = PoolMeter::new(&self.name, options.max_pool_size.unwrap_or_default());
+        options.cmap_event_handler = Some(Pools::new(meter).into_handler());
         options.command_event_handler =
             self.command_metrics.then(|| commands::handler(CommandMeter::new(&self.name)));
         let client = tls::client(options, &self.tls)?;
@@ -194,6 +197,18 @@ impl Backend for MongoDb {
 
     async fn about(&self, client: &Client) -> Result<About> {
         about::ask(client).await
+    }
+
+    fn observed<T: Send>(
+        &self,
+        attempt: impl Future<Output = Result<T>> + Send,
+    ) -> impl Future<Output = Result<T>> + Send {
+        let count = |error: &Error| {
+            if matches!(*error.kind, ErrorKind::ServerSelection { .. }) {
+                metrics::selection_failed(&self.name);
+            }
+        };
+        counted(attempt).map(move |ended| ended.inspect_err(count))
     }
 
     fn classify(error: &Error) -> Class {

@@ -3,6 +3,7 @@
 use crate::chunk::{Entry, chunks};
 use crate::codes::DUPLICATE_KEY;
 use crate::limit::{invalid, within};
+use crate::waits::timed;
 use mongodb::Collection;
 use mongodb::bson::{Bson, Document, RawArrayBuf, RawDocumentBuf, deserialize_from_bson, rawdoc};
 use mongodb::error::{Error, ErrorKind, Result, WriteFailure};
@@ -170,9 +171,8 @@ async fn send<T: Send + Sync>(
     let command = command(collection.name(), chunk, options.ordered, limit);
     let database = collection.client().database(&collection.namespace().db);
     // The server is to give up first: then we know that it did.
-    let answer =
-        within(limit.saturating_add(limit / 4), async { database.run_raw_command(command).await })
-            .await?;
+    let answer = timed(database.run_raw_command(command).into_future());
+    let answer = within(limit.saturating_add(limit / 4), answer).await?;
     match answer.get("writeConcernError") {
         None => Ok(answer),
         Some(concern) => {

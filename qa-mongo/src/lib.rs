@@ -97,6 +97,7 @@
 
 mod about;
 mod backend;
+mod bounded;
 mod bulk;
 mod changes;
 mod chunk;
@@ -106,6 +107,7 @@ mod commands;
 mod documents;
 mod goodbye;
 mod index;
+mod lead;
 mod limit;
 pub mod market;
 pub mod metrics;
@@ -120,8 +122,10 @@ mod tls;
 #[cfg(feature = "tls")]
 mod tls;
 mod transaction;
+mod waits;
 
 pub use backend::{DEFAULT_DATABASE, MongoDb};
+pub use bounded::{Bounded, max_time_ms};
 pub use bulk::{BulkError, BulkOptions, BulkUpsert, Written, bulk_upsert};
 pub use changes::{Bookmark, Ended, FollowError, StoredBookmark, follow};
 pub use documents::documents;

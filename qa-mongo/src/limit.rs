@@ -1,5 +1,6 @@
 //! The limits that the driver does not have.
 
+use crate::waits::counted;
 use mongodb::error::Result;
 use std::time::Duration;
 use std::{error, fmt, io};
@@ -10,7 +11,7 @@ pub(crate) async fn within<T>(
     limit: Duration,
     operation: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    timeout(limit, operation).await.unwrap_or_else(|_| Err(timed_out(limit)))
+    timeout(limit, counted(operation)).await.unwrap_or_else(|_| Err(timed_out(limit)))
 }
 
 /// An error of an operation that went on for longer than `limit`.

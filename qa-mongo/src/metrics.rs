@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 const COUNT: &str = "db.client.connection.count";
+const MAX: &str = "db.client.connection.max";
+const PENDING: &str = "db.client.connection.pending_requests";
 const CREATE_TIME: &str = "db.client.connection.create_time";
 const WAIT_TIME: &str = "db.client.connection.wait_time";
 const USE_TIME: &str = "db.client.connection.use_time";
@@ -24,7 +26,10 @@ const CLOSED: &str = "qa.mongo.connections.closed";
 const CHECKOUT_FAILURES: &str = "qa.mongo.checkout.failures";
 const POOLS_CLEARED: &str = "qa.mongo.pool.cleared";
 const HEARTBEAT_FAILURES: &str = "qa.mongo.heartbeat.failures";
+const SELECTION: &str = "qa.mongo.selection.duration";
+const SELECTION_FAILURES: &str = "qa.mongo.selection.failures";
 const PRIMARY_CHANGES: &str = "qa.mongo.primary.changes";
+const PRIMARY_ABSENCE: &str = "qa.mongo.primary.absence.duration";
 
 /// What is measured beside [the resource's own](qa_resource_core::metrics::TABLE): name, kind, unit
 /// and meaning.
@@ -33,15 +38,25 @@ const PRIMARY_CHANGES: &str = "qa.mongo.primary.changes";
 /// are not added to the resource's leases, `db.client.connection.pool.name` is the resource's name
 /// and `/driver`.
 ///
-/// How many wait for a connection at the moment is not among it: the driver tells that a checkout has
-/// begun, and never that its caller gave it up, so that the count would only grow. That somebody had to
-/// wait is seen in `db.client.connection.wait_time`.
-pub const TABLE: [(&str, Kind, Unit, &str); 10] = [
+/// Who waits at the moment is counted for what is done through this library: operations of
+/// [`run`](qa_resource_core::Resource::run), streams, pings. The driver tells that a checkout has begun and
+/// never that its caller gave it up; of our own operations we know that ourselves, of what is done with a
+/// lease's client beside them nobody does, and it is not counted. `db.client.connection.wait_time` has the
+/// checkouts of all, once they have ended. How long the driver waits for a server is no event of its either: it
+/// is measured where a command is sent at once, in pings and bulk upserts.
+pub const TABLE: [(&str, Kind, Unit, &str); 15] = [
     (
         COUNT,
         Kind::Gauge,
         Unit::Count,
         "the driver's connections (label db.client.connection.state: idle, used)",
+    ),
+    (MAX, Kind::Gauge, Unit::Count, "the most that it opens to each member"),
+    (
+        PENDING,
+        Kind::Gauge,
+        Unit::Count,
+        "operations of ours that wait for one of the driver's connections",
     ),
     (CREATE_TIME, Kind::Histogram, Unit::Seconds, "dials and logins that succeeded"),
     (WAIT_TIME, Kind::Histogram, Unit::Seconds, "checkouts of a connection, failed ones too"),
@@ -61,7 +76,25 @@ pub const TABLE: [(&str, Kind, Unit, &str); 10] = [
     (CHECKOUT_FAILURES, Kind::Counter, Unit::Count, "checkouts that got no connection"),
     (POOLS_CLEARED, Kind::Counter, Unit::Count, "times that a member's pool was cleared"),
     (HEARTBEAT_FAILURES, Kind::Counter, Unit::Count, "looks at a member that failed"),
+    (
+        SELECTION,
+        Kind::Histogram,
+        Unit::Seconds,
+        "waits for a server that can be used, in pings and bulk upserts",
+    ),
+    (
+        SELECTION_FAILURES,
+        Kind::Counter,
+        Unit::Count,
+        "operations that found no such server within serverSelectionTimeoutMS",
+    ),
     (PRIMARY_CHANGES, Kind::Counter, Unit::Count, "times that another member was primary"),
+    (
+        PRIMARY_ABSENCE,
+        Kind::Histogram,
+        Unit::Seconds,
+        "how long the driver knew of no primary, from losing one until the next",
+    ),
 ];
 
 /// Tells the installed recorder the unit and meaning of every metric of [`TABLE`].
@@ -122,8 +155,29 @@ impl Drop for Level {
     }
 }
 
+/// One who waits for a connection, until it is dropped.
+pub(crate) struct Pending {
+    gauge: Gauge,
+    pool: SharedString,
+}
+
+impl Pending {
+    pub(crate) fn is_of(&self, meter: &PoolMeter) -> bool {
+        self.pool == meter.pool
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.gauge.decrement(1.0);
+    }
+}
+
 /// The handles of one client's pools.
 pub(crate) struct PoolMeter {
+    pool: SharedString,
+    pending: Gauge,
+    selection: Histogram,
     idle: Level,
     used: Level,
     create_time: Histogram,
@@ -135,10 +189,14 @@ pub(crate) struct PoolMeter {
 }
 
 impl PoolMeter {
-    pub(crate) fn new(resource: &str) -> Self {
+    /// For pools of at most `max` connections.
+    pub(crate) fn new(resource: &str, max: u32) -> Self {
         let pool = pool_name(resource);
         let closed = |reason| counter!(CLOSED, labels(&pool, [("reason", reason)]));
+        gauge!(MAX, labels(&pool, [])).set(f64::from(max));
         Self {
+            pending: gauge!(PENDING, labels(&pool, [])),
+            selection: histogram!(SELECTION, labels(&pool, [])),
             idle: Level::new(&pool, "idle"),
             used: Level::new(&pool, "used"),
             create_time: histogram!(CREATE_TIME, labels(&pool, [])),
@@ -147,7 +205,17 @@ impl PoolMeter {
             closed: ["stale", "idle", "error", "dropped", "pool_closed"].map(closed),
             checkout_failures: counter!(CHECKOUT_FAILURES, labels(&pool, [])),
             cleared: counter!(POOLS_CLEARED, labels(&pool, [])),
+            pool,
         }
+    }
+
+    pub(crate) fn pending(&self) -> Pending {
+        self.pending.increment(1.0);
+        Pending { gauge: self.pending.clone(), pool: self.pool.clone() }
+    }
+
+    pub(crate) fn selected(&self, took: Duration) {
+        self.selection.record(took);
     }
 
     pub(crate) fn opened(&self) {
@@ -203,6 +271,7 @@ impl PoolMeter {
 pub(crate) struct TopologyMeter {
     heartbeat_failures: Counter,
     primary_changes: Counter,
+    primary_absence: Histogram,
 }
 
 impl TopologyMeter {
@@ -211,6 +280,7 @@ impl TopologyMeter {
         Self {
             heartbeat_failures: counter!(HEARTBEAT_FAILURES, labels(&pool, [])),
             primary_changes: counter!(PRIMARY_CHANGES, labels(&pool, [])),
+            primary_absence: histogram!(PRIMARY_ABSENCE, labels(&pool, [])),
         }
     }
 
@@ -221,6 +291,15 @@ impl TopologyMeter {
     pub(crate) fn primary_changed(&self) {
         self.primary_changes.increment(1);
     }
+
+    pub(crate) fn primary_was_absent(&self, absent: Duration) {
+        self.primary_absence.record(absent);
+    }
+}
+
+/// Counts an operation for which the driver found no server.
+pub(crate) fn selection_failed(resource: &str) {
+    counter!(SELECTION_FAILURES, labels(&pool_name(resource), [])).increment(1);
 }
 
 /// Emits the metrics of one client's commands.

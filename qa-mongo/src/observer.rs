@@ -1,5 +1,6 @@
 //! What the driver's monitors see of the deployment.
 
+use crate::lead::Lead;
 use crate::metrics::TopologyMeter;
 use crate::standing::{self, Impairment};
 use mongodb::ServerType;
@@ -9,7 +10,7 @@ use mongodb::event::sdam::{SdamEvent, TopologyDescription};
 use mongodb::options::ServerAddress;
 use std::io;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -126,7 +127,7 @@ pub(crate) struct Observer {
     sight: watch::Sender<Sight>,
     standing: watch::Sender<Impairment>,
     members: watch::Sender<Vec<ServerAddress>>,
-    primary: Mutex<Option<ServerAddress>>,
+    lead: Mutex<Lead>,
     meter: TopologyMeter,
 }
 
@@ -136,7 +137,7 @@ impl Observer {
         let (standing, stands) = watch::channel(None);
         let (members, known) = watch::channel(Vec::new());
         let view = View { sight: seen, standing: stands, members: known };
-        (Self { sight, standing, members, primary: Mutex::new(None), meter }, view)
+        (Self { sight, standing, members, lead: Mutex::default(), meter }, view)
     }
 
     pub(crate) fn into_handler(self) -> EventHandler<SdamEvent> {
@@ -170,15 +171,19 @@ impl Observer {
         self.members.send_replace(readable);
     }
 
-    /// Counts it where the primary is another than the one before.
+    /// Measures how the primary changes, and how long there is none.
     fn follow(&self, topology: &TopologyDescription) {
         let members = topology.servers();
         let mut leads = members.values().filter(|one| one.server_type() == ServerType::RsPrimary);
-        let Some(leader) = leads.next() else { return };
-        let mut primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
-        match primary.replace(leader.address().clone()) {
-            Some(before) if before != *leader.address() => self.meter.primary_changed(),
-            _ => {}
+        let primary = leads.next().map(|leader| leader.address());
+        let mut lead = self.lead.lock().unwrap_or_else(PoisonError::into_inner);
+        let look = lead.sees(primary, Instant::now());
+        drop(lead);
+        if look.changed {
+            self.meter.primary_changed();
+        }
+        if let Some(absent) = look.absent {
+            self.meter.primary_was_absent(absent);
         }
     }
 

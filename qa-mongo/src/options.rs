@@ -101,7 +101,13 @@ pub(crate) fn parse(target: &Target) -> Result<(ConnectionString, Ours)> {
     let url = without_ours(url.expose());
     let theirs = target.endpoint.query().filter(|(option, _)| !is_ours(option));
     let parsed = ConnectionString::parse(&url);
-    Ok((parsed.map_err(|_| target.config_error(blame(&url, theirs)))?, ours))
+    let parsed = parsed.map_err(|_| target.config_error(blame(&url, theirs)))?;
+    if parsed.max_pool_size == Some(0) {
+        return Err(target.config_error(
+            "the URL's option `maxPoolSize` is 0, with which MongoDB's Rust driver opens no connection at all; leave it out for 100, or set the number of connections",
+        ));
+    }
+    Ok((parsed, ours))
 }
 
 fn is_ours(option: &str) -> bool {
@@ -172,8 +178,7 @@ pub(crate) fn apply_defaults(options: &mut ClientOptions, name: &str) {
     options.driver_info = Some(info);
 }
 
-/// Has the driver log in with `login`, at the database that the URL says.
-/// Has the driver log in so; a login without a user is none.
+/// Has the driver log in with `login`, at the database that the URL says; a login without a user is none.
 pub(crate) fn log_in(options: &mut ClientOptions, login: &Login) {
     if login.user.is_empty() {
         options.credential = None;
@@ -227,6 +232,7 @@ mod tests {
             ("mongodb://u:c4n4ry@h/?waitqueuetimeoutms=5", "`waitqueuetimeoutms` has no effect"),
             ("mongodb://u:c4n4ry@h/?w=1&readPreference=c4n4ry&tls=true", "option `readPreference`"),
             ("mongodb://u:c4n4ry@h/?maxPoolSize=c4n4ry", "option `maxPoolSize`"),
+            ("mongodb://u:c4n4ry@h/?maxPoolSize=0", "leave it out for 100"),
             ("mongodb://u:c4n4ry@h/?commandMetrics=c4n4ry", "`commandMetrics` is not true or"),
             (
                 "mongodb://u:c4n4ry@h/?commandMetrics=true&maxPoolSize=c4n4ry",

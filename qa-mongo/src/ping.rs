@@ -1,5 +1,6 @@
 //! A sign of life from any member.
 
+use crate::waits::timed;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use mongodb::Client;
@@ -21,7 +22,7 @@ pub(crate) async fn ping(client: &Client, members: &[ServerAddress]) -> Result<(
     let others = members.iter().map(|member| ask(client, only(member.clone())));
     // One alone is asked already.
     let others = others.take(if members.len() > 1 { members.len() } else { 0 });
-    unless_silent(ask(client, nearest.into()), others).await
+    unless_silent(timed(ask(client, nearest.into())), others).await
 }
 
 async fn ask(client: &Client, whom: SelectionCriteria) -> Result<()> {

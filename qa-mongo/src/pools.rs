@@ -1,6 +1,7 @@
 //! The driver's pools, as its events tell of them.
 
 use crate::metrics::PoolMeter;
+use crate::waits;
 use mongodb::event::EventHandler;
 use mongodb::event::cmap::CmapEvent;
 use mongodb::options::ServerAddress;
@@ -36,7 +37,9 @@ impl Pools {
                 self.meter.created_in(event.duration);
                 self.opened((event.address, event.connection_id));
             }
+            CmapEvent::ConnectionCheckoutStarted(_) => waits::begun(&self.meter),
             CmapEvent::ConnectionCheckedOut(event) => {
+                waits::ended(&self.meter);
                 self.meter.waited(event.duration);
                 self.taken(&(event.address, event.connection_id), Instant::now());
             }
@@ -48,6 +51,7 @@ impl Pools {
                 self.closed(&(event.address, event.connection_id));
             }
             CmapEvent::ConnectionCheckoutFailed(event) => {
+                waits::ended(&self.meter);
                 self.meter.waited(event.duration);
                 self.meter.got_none();
             }
@@ -101,7 +105,7 @@ mod tests {
         for (key, _, _, value) in snapshotter.snapshot().into_vec() {
             let DebugValue::Gauge(value) = value else { continue };
             let is_state = |label: &&metrics::Label| label.key() == "db.client.connection.state";
-            let state = key.key().labels().find(is_state).unwrap();
+            let Some(state) = key.key().labels().find(is_state) else { continue };
             *if state.value() == "idle" { &mut idle } else { &mut used } = value.into_inner();
         }
         (idle, used)
@@ -111,7 +115,7 @@ mod tests {
     fn after(steps: impl FnOnce(&Pools, Instant)) -> (f64, f64) {
         let recorder = DebuggingRecorder::new();
         metrics::with_local_recorder(&recorder, || {
-            let pools = Pools::new(PoolMeter::new("quotes"));
+            let pools = Pools::new(PoolMeter::new("quotes", 100));
             steps(&pools, Instant::now());
             levels(&recorder.snapshotter())
         })
@@ -158,7 +162,7 @@ mod tests {
     fn a_client_that_is_dropped_takes_its_connections_out_of_the_gauges() {
         let recorder = DebuggingRecorder::new();
         metrics::with_local_recorder(&recorder, || {
-            let pools = Pools::new(PoolMeter::new("quotes"));
+            let pools = Pools::new(PoolMeter::new("quotes", 100));
             pools.opened(number(1));
             pools.opened(number(2));
             pools.taken(&number(2), Instant::now());

@@ -1,6 +1,7 @@
 //! Transactions that are tried again where that is right, and that end in time.
 
 use crate::limit::{aborted, timed_out};
+use crate::waits::counted;
 use futures_util::future::BoxFuture;
 use mongodb::error::Result;
 use mongodb::options::{ReadConcern, TransactionOptions, WriteConcern};
@@ -86,7 +87,7 @@ where
         });
         run.await
     };
-    match timeout(limit, attempts).await {
+    match timeout(limit, counted(attempts)).await {
         Ok(ended) => ended,
         Err(_) if committing.load(Ordering::Relaxed) => Err(timed_out(limit)),
         Err(_) => Err(aborted(limit)),

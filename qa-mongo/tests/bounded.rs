@@ -1,11 +1,11 @@
-//! What ends in time, and what is not begun.
+//! What ends in time, here and on the server, and what is not begun.
 
 mod common;
 
-use common::{PATIENCE, shared, target};
+use common::{PATIENCE, Watcher, shared, target};
 use futures_util::future::join_all;
 use mongodb::bson::{Document, doc};
-use qa_mongo::{MongoDb, mongodb};
+use qa_mongo::{Bounded, MongoDb, max_time_ms, mongodb};
 use qa_resource_core::{ErrorKind, Health, Lease, Resource, Settings, State};
 use qa_servers::cluster::MongoReplicaSet;
 use qa_servers::testing::eventually;
@@ -84,4 +84,101 @@ async fn a_frozen_primary_delays_nobody_for_longer_than_the_limit_and_is_no_loss
     let report = quotes.close(Duration::from_secs(5)).await;
     assert!(report.is_clean(), "{report}");
     set.remove().await;
+}
+
+/// True of each document, after 50 ms.
+const SLOW: &str = "sleep(50) || true";
+
+/// The same, and true of none.
+const NEVER: &str = "sleep(50) && false";
+
+/// How many documents there are: ten seconds for all.
+const MANY: i32 = 200;
+
+/// How long the server may go on after our limit.
+const GONE: Duration = Duration::from_secs(1);
+
+/// A resource with a short limit, and a collection that is slow to look through.
+async fn slow(name: &str) -> Resource<MongoDb> {
+    let settings = Settings { operation_timeout: Duration::from_secs(1), ..Settings::default() };
+    let mongo = MongoDb::new(&target(name, &shared().await.url())).unwrap();
+    let quotes = Resource::new(name, mongo, settings);
+    quotes.connect().await.unwrap();
+    let lease = quotes.acquire().await.unwrap();
+    let numbers = MongoDb::database(&lease).collection::<Document>(name);
+    numbers.drop().await.unwrap();
+    numbers.insert_many((0..MANY).map(|n| doc! { "n": n })).await.unwrap();
+    drop(lease);
+    quotes
+}
+
+/// Whether the server itself has given it up.
+fn ended_by_server(error: &qa_resource_core::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|error| error.downcast_ref());
+    let Some::<&mongodb::error::Error>(error) = source else { return false };
+    matches!(&*error.kind, mongodb::error::ErrorKind::Command(error) if error.code == 50)
+}
+
+#[tokio::test]
+async fn what_is_bounded_is_ended_by_the_server_before_our_limit() {
+    let quotes = slow("ended").await;
+    let query = async |lease: Lease<MongoDb>| {
+        let numbers = MongoDb::database(&lease).collection::<Document>("ended");
+        numbers.find_one(doc! { "$where": NEVER }).bounded(&lease).await.map(drop)
+    };
+    let aggregation = async |lease: Lease<MongoDb>| {
+        let numbers = MongoDb::database(&lease).collection::<Document>("ended");
+        let stage = doc! { "$match": { "$expr": { "$function": {
+            "body": "function() { sleep(50); return true; }", "args": [], "lang": "js",
+        } } } };
+        numbers.aggregate([stage]).batch_size(1000).bounded(&lease).await.map(drop)
+    };
+    let update = async |lease: Lease<MongoDb>| {
+        let command = doc! {
+            "update": "ended",
+            "updates": [{ "q": { "$where": SLOW }, "u": { "$set": { "seen": 1 } }, "multi": true }],
+            "maxTimeMS": max_time_ms(&lease),
+        };
+        MongoDb::database(&lease).run_command(command).await.map(drop)
+    };
+    let watcher = Watcher::new(shared().await).await;
+    for (which, error) in [
+        ("query", quotes.run(query).await.unwrap_err()),
+        ("aggregation", quotes.run(aggregation).await.unwrap_err()),
+        ("update", quotes.run(update).await.unwrap_err()),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{which}: {error}");
+        assert!(ended_by_server(&error), "{which}: {error:?}");
+    }
+    assert_eq!(watcher.works_on("quantaxis.ended").await, 0);
+    assert!(quotes.close(PATIENCE).await.is_clean());
+}
+
+/// What the guide says of operations that have no `max_time`.
+#[tokio::test]
+async fn what_is_not_bounded_goes_on_where_it_writes_and_ends_with_its_connection_where_it_reads() {
+    let quotes = slow("goes_on").await;
+    let watcher = Watcher::new(shared().await).await;
+    let read = async |lease: Lease<MongoDb>| {
+        let numbers = MongoDb::database(&lease).collection::<Document>("goes_on");
+        numbers.find_one(doc! { "$where": NEVER }).await
+    };
+    let error = quotes.run(read).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Timeout && !ended_by_server(&error), "{error}");
+    let gone = async || watcher.works_on("quantaxis.goes_on").await == 0;
+    eventually("the server has stopped reading", GONE, gone).await;
+
+    let write = async |lease: Lease<MongoDb>| {
+        let numbers = MongoDb::database(&lease).collection::<Document>("goes_on");
+        numbers.update_many(doc! { "$where": SLOW }, doc! { "$set": { "seen": 1 } }).await
+    };
+    let error = quotes.run(write).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    let written = watcher.database("quantaxis").collection::<Document>("goes_on");
+    let all = async || {
+        let seen = written.count_documents(doc! { "seen": 1 }).await.unwrap();
+        seen == u64::from(MANY.unsigned_abs())
+    };
+    eventually("the server has written it all, long after our limit", PATIENCE, all).await;
+    assert!(quotes.close(PATIENCE).await.is_clean());
 }

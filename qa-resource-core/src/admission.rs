@@ -24,6 +24,11 @@ impl Places {
         let most = usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self { free: Arc::new(Semaphore::new(most)), count }
     }
+
+    /// A place that is free now.
+    fn take(&self) -> Option<Place> {
+        Arc::clone(&self.free).try_acquire_owned().ok()
+    }
 }
 
 impl<B: Backend> Resource<B> {
@@ -55,15 +60,27 @@ impl<B: Backend> Resource<B> {
         let shared = self.shared();
         let began = Instant::now();
         let limit = deadline.min(began + shared.settings().acquire_timeout);
+        // One wait, whatever it is for and however often the connection changes meanwhile.
+        let mut waiting = None;
+        let wait = || shared.meter.waiting();
         loop {
             let left = limit.saturating_duration_since(Instant::now());
             let live = match shared.live() {
                 Ok(live) => live,
-                Err(_) => self.wait_for(left, || shared.live()).await?,
+                Err(_) => {
+                    waiting.get_or_insert_with(wait);
+                    self.until(left, || shared.live()).await?
+                }
             };
             let place = match &live.places {
-                Some(places) => match self.place_on(&live, places, began, limit).await? {
-                    None => continue,
+                Some(places) => match places.take() {
+                    None => {
+                        waiting.get_or_insert_with(wait);
+                        match self.place_on(&live, places, began, limit).await? {
+                            None => continue,
+                            place => place,
+                        }
+                    }
                     place => place,
                 },
                 // It is older than the bound, which was set while it was there.
@@ -78,7 +95,7 @@ impl<B: Backend> Resource<B> {
         }
     }
 
-    /// A place on this connection; `None` where the resource has left it meanwhile.
+    /// Waits in line for a place on this connection; `None` where the resource has left it meanwhile.
     async fn place_on(
         &self,
         live: &Live<B>,
@@ -86,18 +103,13 @@ impl<B: Backend> Resource<B> {
         began: Instant,
         limit: Instant,
     ) -> Result<Option<Place>> {
-        if let Ok(place) = Arc::clone(&places.free).try_acquire_owned() {
-            return Ok(Some(place));
-        }
         let place = tokio::select! {
             biased;
             () = live.gone.cancelled() => return Ok(None),
             place = timeout_at(limit, Arc::clone(&places.free).acquire_owned()) => place,
         };
-        let meter = &self.shared().meter;
-        meter.waited(began.elapsed());
         let Ok(place) = place else {
-            meter.wait_timed_out();
+            self.shared().meter.wait_timed_out();
             return Err(self.no_place(places.count, began.elapsed()));
         };
         // They are never closed.

@@ -121,6 +121,15 @@ pub trait Backend: Send + Sync + 'static {
         Ok(About::default())
     }
 
+    /// One attempt of an operation of [`Resource::run`](crate::Resource::run), to be observed from its
+    /// first poll until it ends or is dropped; what comes of it must stay the same. Default: as it is.
+    fn observed<T: Send>(
+        &self,
+        attempt: impl Future<Output = Result<T, Self::Error>> + Send,
+    ) -> impl Future<Output = Result<T, Self::Error>> + Send {
+        attempt
+    }
+
     /// Says what an error means: its kind, and whether the operation can have been applied.
     fn classify(error: &Self::Error) -> Class;
 }

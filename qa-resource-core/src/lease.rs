@@ -11,6 +11,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The right to use a resource's live client, given back when it is dropped.
 ///
@@ -25,6 +26,8 @@ pub struct Lease<B: Backend> {
     site: &'static Location<'static>,
     /// Where a group of several gave it.
     seat: Option<Seat>,
+    /// When the operation that it was given to has to be over.
+    deadline: Option<Instant>,
 }
 
 impl<B: Backend> Lease<B> {
@@ -46,12 +49,18 @@ impl<B: Backend> Lease<B> {
             return Err(snapshot.state());
         };
         shared.gate.count(ticket);
-        Ok(Self { live: Arc::clone(live), ticket, site, seat: None })
+        Ok(Self { live: Arc::clone(live), ticket, site, seat: None, deadline: None })
     }
 
     /// The same lease, as one that a group of several gave.
     pub(crate) fn seated(mut self, seat: Seat) -> Self {
         self.seat = Some(seat);
+        self
+    }
+
+    /// The same lease, as that of an operation which ends at `deadline`.
+    pub(crate) fn until(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
         self
     }
 
@@ -83,6 +92,18 @@ impl<B: Backend> Lease<B> {
     #[must_use]
     pub fn age(&self) -> Duration {
         Duration::from_millis(self.live.shared.gate.age(self.ticket))
+    }
+
+    /// How long what is done with it may take: what is left of
+    /// [`operation_timeout`](crate::Settings::operation_timeout) to the operation of
+    /// [`run`](crate::Resource::run) that it was given to, and all of it where it was acquired. To tell
+    /// the server, where it takes a limit.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        match self.deadline {
+            Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+            None => self.live.shared.settings().operation_timeout,
+        }
     }
 
     /// The same lease, held for long on purpose (by a consumer, say): it is never reported as

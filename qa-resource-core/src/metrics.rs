@@ -7,14 +7,15 @@
 
 use crate::{ErrorKind, GroupEvent, Health, State};
 use metrics::{
-    Label, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram,
-    gauge, histogram,
+    Gauge, Label, SharedString, Unit, counter, describe_counter, describe_gauge,
+    describe_histogram, gauge, histogram,
 };
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What is measured: name, kind, unit and meaning. The table that users see.
-pub const TABLE: [(&str, Kind, Unit, &str); 25] = [
+pub const TABLE: [(&str, Kind, Unit, &str); 26] = [
     (
         "qa.resource.state",
         Kind::Gauge,
@@ -98,16 +99,22 @@ pub const TABLE: [(&str, Kind, Unit, &str); 25] = [
         "connect attempts that succeeded",
     ),
     (
+        "db.client.connection.pending_requests",
+        Kind::Gauge,
+        Unit::Count,
+        "callers that wait for a lease, or in line where max_in_flight operations are under way",
+    ),
+    (
         "db.client.connection.wait_time",
         Kind::Histogram,
         Unit::Seconds,
-        "waiting for a lease, where it could not be had at once",
+        "their waits, however they ended; what could be had at once is none",
     ),
     (
         "db.client.connection.timeouts",
         Kind::Counter,
         Unit::Count,
-        "leases not had within the limit",
+        "waits that ran into their limit",
     ),
     (
         "db.client.operation.duration",
@@ -217,8 +224,11 @@ impl Meter {
         counter!("qa.resource.lease.leaks", self.labels([])).increment(1);
     }
 
-    pub(crate) fn waited(&self, waited: Duration) {
-        histogram!("db.client.connection.wait_time", self.labels([])).record(waited);
+    /// Counts one who waits from now on, until that is dropped.
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
+        let pending = gauge!("db.client.connection.pending_requests", self.labels([]));
+        pending.increment(1.0);
+        Waiting { meter: self, pending, began: Instant::now() }
     }
 
     pub(crate) fn wait_timed_out(&self) {
@@ -250,6 +260,23 @@ impl Meter {
 
     pub(crate) fn dropped(&self) {
         counter!("qa.resource.dropped", self.labels([])).increment(1);
+    }
+}
+
+/// One who waits for a lease or a place. That it is over, however it ended and also where its caller
+/// went away, is known by the drop; the gauge is the one that was raised, so that a recorder which is
+/// installed meanwhile sees no fall without a rise.
+pub(crate) struct Waiting<'a> {
+    meter: &'a Meter,
+    pending: Gauge,
+    began: Instant,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.pending.decrement(1.0);
+        let waits = histogram!("db.client.connection.wait_time", self.meter.labels([]));
+        waits.record(self.began.elapsed());
     }
 }
 

@@ -100,16 +100,18 @@ impl<B: Backend> Resource<B> {
         })
     }
 
+    /// Waits until a lease can be had; connects where nobody has yet.
     pub(crate) async fn wait_for_lease(
         &self,
         site: &'static Location<'static>,
         limit: Duration,
     ) -> Result<Lease<B>> {
-        self.wait_for(limit, || Lease::take(self.shared(), site)).await
+        let _waiting = self.shared().meter.waiting();
+        self.until(limit, || Lease::take(self.shared(), site)).await
     }
 
     /// Waits until `take` has what only a ready resource gives; connects where nobody has yet.
-    pub(crate) async fn wait_for<T>(
+    pub(crate) async fn until<T>(
         &self,
         limit: Duration,
         take: impl Fn() -> std::result::Result<T, State>,
@@ -122,10 +124,7 @@ impl<B: Backend> Resource<B> {
         }
         loop {
             match take() {
-                Ok(taken) => {
-                    shared.meter.waited(began.elapsed());
-                    return Ok(taken);
-                }
+                Ok(taken) => return Ok(taken),
                 Err(State::Draining | State::Closed) => return Err(shared.closed_error()),
                 Err(State::Idle) => return Err(self.gave_up()),
                 Err(_) => {}

@@ -146,7 +146,8 @@ where
     B: Backend,
     S: Source<B>,
     F: FnMut(Lease<B>) -> Fut,
-    Fut: Future<Output = Result<T, B::Error>>,
+    Fut: Future<Output = Result<T, B::Error>> + Send,
+    T: Send,
 {
     let settings = source.settings();
     let deadline = Instant::now() + settings.operation_timeout;
@@ -158,7 +159,7 @@ where
         let Admitted { lease, place, member, mark } = admitted;
         let shared = source.shared(&member);
         let span = spans::operation(shared, attempt);
-        let result = once(shared, op(lease).instrument(span.clone()), deadline).await;
+        let result = once(shared, op(lease.until(deadline)).instrument(span.clone()), deadline).await;
         drop(place);
         let end = End { error: result.as_ref().err().map(Error::kind), mark };
         let other = source.judge(&mut tried, &member, end);
@@ -187,13 +188,13 @@ where
 }
 
 /// One attempt, measured.
-async fn once<B: Backend, T>(
+async fn once<B: Backend, T: Send>(
     shared: &Arc<Shared<B>>,
-    work: impl Future<Output = Result<T, B::Error>>,
+    work: impl Future<Output = Result<T, B::Error>> + Send,
     deadline: Instant,
 ) -> Result<T> {
     let began = Instant::now();
-    let result = match timeout_at(deadline, work).await {
+    let result = match timeout_at(deadline, shared.backend.observed(work)).await {
         Ok(result) => result.map_err(|error| shared.driver_error("an operation failed on", error)),
         Err(_) => Err(shared
             .error(

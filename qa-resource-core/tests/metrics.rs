@@ -3,8 +3,8 @@
 mod common;
 
 use common::{Does, Fail, Plain, Script, exact, ms};
-use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-use qa_resource_core::{Resource, State, metrics as ours};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use qa_resource_core::{Resource, Settings, State, metrics as ours};
 use std::collections::HashMap;
 
 #[tokio::test(flavor = "current_thread", start_paused = true)]
@@ -80,4 +80,73 @@ async fn the_counts_of_a_known_life() {
     assert_eq!(histograms["db.client.operation.duration"].len(), 3);
     assert_eq!(histograms["db.client.connection.create_time"].len(), 2);
     assert_eq!(ready, Some(1.0));
+}
+
+/// How many wait more than at the last look, and the waits that have ended since.
+fn waits(snapshotter: &Snapshotter) -> (f64, Vec<f64>) {
+    let (mut more, mut ended) = (0.0, Vec::new());
+    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+        match (key.key().name(), value) {
+            ("db.client.connection.pending_requests", DebugValue::Gauge(value)) => more += value.0,
+            ("db.client.connection.wait_time", DebugValue::Histogram(values)) => {
+                ended.extend(values.iter().map(|value| value.0));
+            }
+            _ => {}
+        }
+    }
+    (more, ended)
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn who_waits_is_counted_until_it_has_its_turn_or_goes_away() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let settings = Settings { max_in_flight: Some(1), ..exact() };
+    let resource = Resource::<Plain>::new("r", common::Scripted(Script::new()), settings);
+    let operate = |took: u64| {
+        let resource = resource.clone();
+        let operation = async move |_lease| {
+            tokio::time::sleep(ms(took)).await;
+            Ok::<_, Fail>(())
+        };
+        tokio::spawn(async move { resource.run(operation).await })
+    };
+    let settle = async || {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    };
+    // The connection has to be made for the first, which then waits for nothing more.
+    let first = operate(100);
+    let waiting = [operate(10), operate(10), operate(10)];
+    settle().await;
+    assert_eq!(waits(&snapshotter), (3.0, vec![0.0]), "one has its connection, three are in line");
+    tokio::time::sleep(ms(40)).await;
+    waiting[1].abort();
+    settle().await;
+    assert_eq!(waits(&snapshotter), (-1.0, vec![0.04]), "one has gone away");
+    first.await.unwrap().unwrap();
+    for (at, task) in waiting.into_iter().enumerate() {
+        assert_eq!(task.await.is_ok(), at != 1);
+    }
+    assert_eq!(waits(&snapshotter), (-2.0, vec![0.1, 0.11]));
+    // Nobody waits for what is there.
+    operate(10).await.unwrap().unwrap();
+    assert_eq!(waits(&snapshotter), (0.0, Vec::new()));
+    resource.close(ms(1_000)).await;
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn a_wait_that_runs_into_its_limit_is_one_too() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let script = Script::new();
+    Script::set(&script.connect, Does::Never);
+    let settings = Settings { acquire_timeout: ms(200), ..exact() };
+    let resource = Resource::<Plain>::new("r", common::Scripted(script), settings);
+    resource.acquire().await.unwrap_err();
+    assert_eq!(waits(&snapshotter), (0.0, vec![0.2]));
+    resource.close(ms(1_000)).await;
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Fail, Plain, Script, exact, ms};
-use qa_resource_core::{ErrorKind, Outcome, Resource, Settings};
+use qa_resource_core::{ErrorKind, Lease, Outcome, Resource, Settings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::task::{JoinSet, yield_now};
@@ -194,4 +194,32 @@ async fn who_waits_in_line_hears_of_a_close_at_once() {
     );
     assert_eq!(error.kind(), ErrorKind::Closed);
     assert!(!report.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_knows_how_much_time_its_operation_has_left() {
+    let settings = Settings { operation_timeout: ms(1_000), ..exact() };
+    let (_, resource) = resource(settings);
+    let lease = resource.acquire().await.unwrap();
+    sleep(ms(100)).await;
+    assert_eq!(lease.time_left(), ms(1_000), "nobody ends what is done with it");
+    drop(lease);
+    let mut left = Vec::new();
+    let twice = |lease: Lease<Plain>| {
+        left.push(lease.time_left());
+        let first = left.len() == 1;
+        async move {
+            sleep(ms(400)).await;
+            if first { Err(Fail::Refused) } else { Ok(lease.time_left()) }
+        }
+    };
+    let last = resource.run(twice).await.unwrap();
+    assert_eq!(left, [ms(1_000), ms(500)], "the first attempt and the pause count");
+    assert_eq!(last, ms(100));
+    let error = resource.run(async |lease| {
+        let left = lease.time_left();
+        sleep(left * 2).await;
+        Ok::<_, Fail>(())
+    });
+    assert_eq!(error.await.unwrap_err().kind(), ErrorKind::Timeout);
 }

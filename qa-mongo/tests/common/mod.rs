@@ -56,6 +56,19 @@ impl Watcher {
         count
     }
 
+    /// How many operations on a collection (`database.collection`) the server is working on.
+    pub(crate) async fn works_on(&self, collection: &str) -> usize {
+        let stage = doc! { "$currentOp": { "allUsers": true } };
+        let on_it = doc! { "$match": { "ns": collection, "active": true } };
+        let admin = self.0.database("admin");
+        let mut cursor = admin.aggregate([stage, on_it]).await.unwrap();
+        let mut count = 0;
+        while cursor.advance().await.unwrap() {
+            count += 1;
+        }
+        count
+    }
+
     /// Waits until the server has no connection of the client called `app_name`.
     pub(crate) async fn sees_none_of(&self, app_name: &str) {
         let gone = async || self.connections(app_name).await == 0;
