@@ -45,8 +45,7 @@ mod tests {
 
     #[test]
     fn a_change_is_another_one_and_an_absence_lasts_until_the_next() {
-        let (mut lead, start, second) =
-            (Lead::default(), Instant::now(), Duration::from_secs(1));
+        let (mut lead, start, second) = (Lead::default(), Instant::now(), Duration::from_secs(1));
         let (one, two) = (member(1), member(2));
         let looks = [
             (None, false, None),

@@ -10,12 +10,11 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use mongodb::bson::{Document, doc};
 use mongodb::options::SelectionCriteria;
 use qa_mongo::{BulkOptions, MongoDb, bulk_upsert, ensure_unique_index, mongodb};
-use qa_resource_core::{ErrorKind, Lease, Resource, Settings};
+use qa_resource_core::{Backend, ErrorKind, Lease, Resource, Settings};
 use qa_servers::testing::eventually;
 use qa_servers::{Server, System};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -197,30 +196,28 @@ async fn the_wait_for_a_server_is_measured_and_who_finds_none_is_counted() {
     let _guard = metrics::set_default_local_recorder(&recorder);
     let mut told = Told::new(&recorder);
     let url = format!("{}&serverSelectionTimeoutMS=300", shared().await.url());
-    let settings = Settings { health_interval: PATIENCE * 10, ..Settings::default() };
+    let (pool, mongo) = ("choice/driver", MongoDb::new(&target("choice", &url)).unwrap());
+    // Without a supervisor, whose pings count as well.
+    let client = mongo.connect().await.unwrap();
+    assert_eq!(told.recorded(SELECTIONS, pool), 1, "that of the connect's ping");
+    let bars = MongoDb::database(&client).collection::<Document>("choice");
+    ensure_unique_index(&bars, &["n"], PATIENCE).await.unwrap();
+    let options = BulkOptions { chunk: 2, ..BulkOptions::default() };
+    let documents: Vec<_> = (0..6).map(|n| doc! { "n": n }).collect();
+    bulk_upsert(&bars, &documents, &["n"], &options).await.unwrap();
+    assert_eq!(told.recorded(SELECTIONS, pool), 1 + 3, "one for each command");
+    mongo.close(client).await.unwrap();
+
+    let settings = Settings { retry_attempts: 1, ..Settings::default() };
     let quotes = resource("choice", &url, settings);
     quotes.connect().await.unwrap();
-    let pool = "choice/driver";
-    assert_eq!(told.recorded(SELECTIONS, pool), 1, "that of the connect's ping");
-    let upsert = async |lease: Lease<MongoDb>| {
-        let bars = MongoDb::database(&lease).collection::<Document>("choice");
-        ensure_unique_index(&bars, &["n"], PATIENCE).await?;
-        let options = BulkOptions { chunk: 2, ..BulkOptions::default() };
-        let documents: Vec<_> = (0..6).map(|n| doc! { "n": n }).collect();
-        bulk_upsert(&bars, &documents, &["n"], &options).await
-    };
-    quotes.run_idempotent(upsert).await.unwrap();
-    assert_eq!(told.recorded(SELECTIONS, pool), 1 + 3, "one for each command");
-
     let nobody = || SelectionCriteria::Predicate(Arc::new(|_| false));
-    let settings = Settings { retry_attempts: 1, ..Settings::clone(&quotes.settings()) };
-    quotes.set_settings(settings);
     let lost = async |lease: Lease<MongoDb>| {
-        let ping = lease.database("admin").run_command(doc! { "ping": 1 });
-        ping.selection_criteria(nobody()).await
+        let admin = lease.database("admin");
+        admin.run_command(doc! { "ping": 1 }).selection_criteria(nobody()).await
     };
     let error = quotes.run(lost).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
     assert_eq!(told.recorded("qa.mongo.selection.failures", pool), 1);
-    assert!(quotes.close(Duration::from_secs(5)).await.is_clean());
+    assert!(quotes.close(PATIENCE).await.is_clean());
 }

@@ -159,7 +159,8 @@ where
         let Admitted { lease, place, member, mark } = admitted;
         let shared = source.shared(&member);
         let span = spans::operation(shared, attempt);
-        let result = once(shared, op(lease.until(deadline)).instrument(span.clone()), deadline).await;
+        let result =
+            once(shared, op(lease.until(deadline)).instrument(span.clone()), deadline).await;
         drop(place);
         let end = End { error: result.as_ref().err().map(Error::kind), mark };
         let other = source.judge(&mut tried, &member, end);

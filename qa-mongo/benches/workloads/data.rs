@@ -15,8 +15,8 @@ const READ: u32 = 500;
 pub(crate) const WORKERS: u32 = 8;
 const MINUTES: u32 = 20_800;
 const ACCOUNTS: u32 = 100;
-/// For whatever has to end.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// For whatever has to end, on a busy machine as well.
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 /// Documents in one command, and in one answer.
 pub(crate) const CHUNK: usize = 1_000;
 pub(crate) const BATCH: u32 = 10_000;

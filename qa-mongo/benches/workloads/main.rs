@@ -1,15 +1,21 @@
 //! What QUANTAXIS does with MongoDB all day, side by side: through us, through the bare driver, and with
 //! pymongo, against the same server, in rounds that take turns so that a busy machine slows all alike.
 //!
-//! A ratio is the median of the rounds' own ratios, with its quartiles: what slows a round slows all. Ours
-//! is to be at least 0.97 of the bare driver. pymongo comes from `PyPI`, into a venv under the target
-//! directory; where it can't, the others are measured without it.
+//! On standard output a table, a row as soon as its workload is done; on standard error each round as it
+//! ends. A rate is the median of the rounds, in documents a second; a ratio is the median of the rounds' own
+//! ratios, with its quartiles: what slows a round slows all. Ours is to be at least 0.97 of the bare driver.
 //!
 //! ```sh
-//! cargo bench -p qa-mongo --bench workloads                     # all of them, in full: many minutes
-//! cargo bench -p qa-mongo --bench workloads -- kline accounts   # some of them
-//! cargo bench -p qa-mongo --bench workloads -- short            # whether it works, in seconds
+//! cargo bench -p qa-mongo --bench workloads                        # all, in full: about a quarter of an hour
+//! cargo bench -p qa-mongo --bench workloads -- kline accounts      # some of them
+//! cargo bench -p qa-mongo --bench workloads -- rounds=5            # fewer rounds than 21
+//! cargo bench -p qa-mongo --bench workloads -- json=rates.jsonl    # every round's rates to a file, too
+//! cargo bench -p qa-mongo --bench workloads --profile dev -- short # whether it works; its figures mean nothing
 //! ```
+//!
+//! The server is started as those of the tests are: in a container where there is a Docker engine, or with
+//! `QA_TEST_PROVIDER=process` as a process. pymongo comes from `PyPI`, into a venv under the target
+//! directory; where it can't, the others are measured without it. No other file is written.
 
 #[path = "../../examples/workloads/account.rs"]
 mod account;
@@ -21,13 +27,14 @@ mod ours;
 mod peer;
 mod report;
 
-use data::{Data, Workload};
+use data::{Data, LIMIT, Workload};
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database};
 use peer::Peer;
 use qa_mongo::{MongoDb, Resource, Settings, Target, mongodb};
 use qa_servers::{Server, System};
 use report::Rates;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Any error, from any task.
@@ -46,17 +53,21 @@ struct Plan {
     workloads: Vec<Workload>,
     rounds: usize,
     scale: f64,
+    /// Where every round's rates go as well.
+    json: Option<PathBuf>,
 }
 
 impl Plan {
     /// Cargo says `--bench` as well.
     fn from_arguments() -> Result<Self, Failure> {
-        let mut plan = Self { workloads: Vec::new(), rounds: ROUNDS, scale: 1.0 };
+        let mut plan = Self { workloads: Vec::new(), rounds: ROUNDS, scale: 1.0, json: None };
         for word in std::env::args().skip(1).filter(|word| !word.starts_with("--")) {
-            if word == "short" {
-                (plan.rounds, plan.scale) = (ROUNDS_IN_SHORT, SHORT);
-            } else {
-                plan.workloads.push(Workload::named(&word)?);
+            match word.split_once('=') {
+                None if word == "short" => (plan.rounds, plan.scale) = (ROUNDS_IN_SHORT, SHORT),
+                None => plan.workloads.push(Workload::named(&word)?),
+                Some(("rounds", count)) => plan.rounds = count.parse::<usize>()?.max(1),
+                Some(("json", path)) => plan.json = Some(path.into()),
+                Some((key, _)) => return Err(format!("there is no `{key}=`").into()),
             }
         }
         if plan.workloads.is_empty() {
@@ -75,18 +86,27 @@ async fn main() -> Result<(), Failure> {
 }
 
 async fn all(plan: Plan) -> Result<(), Failure> {
+    let began = Instant::now();
     let server = Server::start(System::MongoDb).await?;
     let mut peer = Peer::start(&server.url(), plan.scale).await;
     if let Err(why) = &peer {
-        println!("pymongo is left out: {why}");
+        eprintln!("pymongo is left out: {why}");
     }
+    let mut lines = String::new();
+    report::print_head(plan.rounds, plan.scale);
     for workload in plan.workloads.iter().copied() {
         let sides = Sides::connect(&server.url(), workload).await?;
         let data = Data::new(workload, plan.scale);
         let rates = sides.take_turns(workload, &data, plan.rounds, peer.as_mut().ok()).await?;
-        rates.print(workload, &data, plan.rounds);
+        println!("{}", rates.row(workload, &data));
+        lines += &rates.json(workload);
         sides.close().await?;
+        // After each, so that a run that is broken off leaves what it has.
+        if let Some(path) = &plan.json {
+            std::fs::write(path, &lines)?;
+        }
     }
+    eprintln!("done in {:.0?}", began.elapsed());
     drop(peer);
     server.remove().await;
     Ok(())
@@ -102,8 +122,7 @@ impl Sides {
     async fn connect(url: &str, workload: Workload) -> Result<Self, Failure> {
         let url = url.replace("/?", &format!("/{}?", workload.name()));
         let mongo = MongoDb::new(&Target::parse("bench", &url)?)?;
-        let settings =
-            Settings { operation_timeout: Duration::from_secs(60), ..Settings::default() };
+        let settings = Settings { operation_timeout: LIMIT, ..Settings::default() };
         let ours = Resource::new("bench", mongo, settings);
         ours.connect().await?;
         let mut options = ClientOptions::parse(&url).await?;
@@ -143,6 +162,7 @@ impl Sides {
             if counts.iter().any(|count| *count != counts[0]) {
                 return Err(format!("they did not all do the same: {counts:?}").into());
             }
+            report::tell(workload, round, rounds, pace);
             if round > 0 {
                 rates.add(pace);
             }

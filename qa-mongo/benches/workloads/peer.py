@@ -117,7 +117,7 @@ def year():
     query = {"code": {"$in": codes}, "date": {"$gte": date(0), "$lte": date(DAYS)}}
 
     def work():
-        found = client["range"].stock_day.find(query, batch_size=BATCH, max_time_ms=60_000)
+        found = client["range"].stock_day.find(query, batch_size=BATCH, max_time_ms=300_000)
         return sum(1 for _ in found)
 
     return work

@@ -36,7 +36,7 @@ impl Peer {
         let says = child.stdout.take().ok_or("it has no standard output")?;
         let mut peer = Self { _child: child, told, says: BufReader::new(says).lines() };
         let version = peer.line().await?;
-        println!("pymongo {version}");
+        eprintln!("pymongo {version}");
         Ok(peer)
     }
 

@@ -19,25 +19,58 @@ impl Rates {
         }
     }
 
-    pub(crate) fn print(&self, workload: Workload, data: &Data, rounds: usize) {
+    /// The workload's row of the table.
+    pub(crate) fn row(&self, workload: Workload, data: &Data) -> String {
         let [bare, ours, peer] = &self.0;
-        println!("{}: {}; medians of {rounds} rounds", workload.name(), what(workload, data));
-        println!("  bare driver  {:>9.0} documents/s", part(bare, 0.5));
-        println!(
-            "  qa-mongo     {:>9.0} documents/s, {} of the bare driver",
-            part(ours, 0.5),
+        let (peers, times) = if peer.is_empty() {
+            (String::new(), String::new())
+        } else {
+            (rate(peer), ratio(ours, peer))
+        };
+        format!(
+            "| {} | {} | {} | {} | {} | {peers} | {times} |",
+            workload.name(),
+            what(workload, data),
+            rate(bare),
+            rate(ours),
             ratio(ours, bare)
-        );
-        if !peer.is_empty() {
-            println!(
-                "  pymongo      {:>9.0} documents/s; ours is {} of it",
-                part(peer, 0.5),
-                ratio(ours, peer)
-            );
-        }
+        )
+    }
+
+    /// The rates of every round, as a line of JSON.
+    pub(crate) fn json(&self, workload: Workload) -> String {
+        let ([bare, ours, peer], name) = (&self.0, workload.name());
+        format!(
+            "{{\"workload\":\"{name}\",\"bare\":{bare:?},\"ours\":{ours:?},\"pymongo\":{peer:?}}}\n"
+        )
     }
 }
 
+/// What stands above the rows.
+pub(crate) fn print_head(rounds: usize, scale: f64) {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    println!("{rounds} rounds at scale {scale} on {cores} cores; documents a second, medians;");
+    println!("ratios are the medians of the rounds' own, with their quartiles\n");
+    println!(
+        "| workload | of | bare driver | qa-mongo | to the bare driver | pymongo | to pymongo |"
+    );
+    println!("|---|---|--:|--:|--:|--:|--:|");
+}
+
+/// Says how a round went, while there are others to come.
+pub(crate) fn tell(workload: Workload, round: usize, rounds: usize, pace: [Option<f64>; 3]) {
+    let [bare, ours, peer] =
+        pace.map(|pace| pace.map_or_else(|| "none".to_owned(), |pace| format!("{pace:.0}")));
+    let which =
+        if round == 0 { "warming up".to_owned() } else { format!("round {round} of {rounds}") };
+    eprintln!("{}, {which}: bare {bare}, qa-mongo {ours}, pymongo {peer}", workload.name());
+}
+
+fn rate(of: &[f64]) -> String {
+    format!("{:.0}", part(of, 0.5))
+}
+
+/// What it is about, and how much of it.
 fn what(workload: Workload, data: &Data) -> String {
     match workload {
         Workload::Kline => format!("{} daily bars upserted, twice", data.days.len()),
