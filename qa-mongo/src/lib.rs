@@ -50,9 +50,9 @@
 //!
 //! `socketTimeoutMS` and `waitQueueTimeoutMS` are refused, because the driver has no such limits
 //! and would not keep them: [`Settings::operation_timeout`](qa_resource_core::Settings) is the limit.
-//! An operation that it ends is dropped by the driver together with its connection, and the server
-//! goes on with it: say `max_time` too, a little less, where the driver's method has it. What this
-//! crate sends does.
+//! An operation that it ends is dropped by the driver together with its connection. The server then stops
+//! reading, but goes on with a write: [`Bounded`] and [`max_time_ms`] give it the limit, too. What this
+//! crate sends has it. `maxPoolSize=0` is refused as well: elsewhere that is no bound, and here no connection.
 //!
 //! Of the pool's connections nine in ten (90 by default) may be used by operations of
 //! [`Resource::run`](qa_resource_core::Resource::run) at once, unless
@@ -63,9 +63,9 @@
 //! # What is seen of it
 //!
 //! A replica set that has no primary can be read but not written: that is degraded, not down
-//! ([`Health`](qa_resource_core::Health)), and said as soon as the driver knows. The driver's pools,
-//! its looks at the members and changes of the primary are measured ([`metrics::TABLE`]), by its own
-//! events and without anything in a caller's way.
+//! ([`Health`](qa_resource_core::Health)), and said as soon as the driver knows. The driver's pools and who
+//! waits for them, its looks at the members, changes and absences of the primary are measured
+//! ([`metrics::TABLE`]), by its own events and without anything in a caller's way.
 //!
 //! With `commandMetrics=true` so is every command, by its name and with its error. The driver then
 //! parses each command and each reply once more, which is next to nothing for small ones and a good

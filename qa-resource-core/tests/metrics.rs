@@ -106,7 +106,7 @@ async fn who_waits_is_counted_until_it_has_its_turn_or_goes_away() {
     let resource = Resource::<Plain>::new("r", common::Scripted(Script::new()), settings);
     let operate = |took: u64| {
         let resource = resource.clone();
-        let operation = async move |_lease| {
+        let operation = move |_lease| async move {
             tokio::time::sleep(ms(took)).await;
             Ok::<_, Fail>(())
         };
