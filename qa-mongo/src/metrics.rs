@@ -121,7 +121,7 @@ fn labels<const N: usize>(
 
 /// The name of the driver's pools.
 pub(crate) fn pool_name(resource: &str) -> SharedString {
-    SharedString::from_owned(format!("{resource}/driver"))
+    SharedString::from_shared(format!("{resource}/driver").into())
 }
 
 /// A gauge that takes back what it has added when it is dropped: the pools of a client that is gone

@@ -131,6 +131,8 @@ async fn callers_beyond_our_bound_wait_in_line_and_are_counted_until_they_go() {
     told.waits("line", 0).await;
     assert_eq!(told.recorded(WAIT_TIME, "line"), 5);
     told.waits("line/driver", 0).await;
+    let closed = told.recorded("qa.mongo.connections.closed", "line/driver");
+    assert_eq!(closed, 0, "who gives up in line costs no connection");
     assert!(quotes.close(PATIENCE).await.is_clean());
 }
 

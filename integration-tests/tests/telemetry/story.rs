@@ -12,10 +12,12 @@ const QUESTIONS: u64 = 5;
 const LEASES: usize = 3;
 
 /// What such a life shows; `operation.duration` is under `db.client` or `messaging.client`.
-const ALWAYS: [&str; 14] = [
+const ALWAYS: [&str; 16] = [
     "db.client.connection.count",
     "db.client.connection.create_time",
+    "db.client.connection.pending_requests",
     "db.client.connection.timeouts",
+    "db.client.connection.wait_time",
     "qa.resource.close.duration",
     "qa.resource.close.forced",
     "qa.resource.connects",
@@ -126,6 +128,8 @@ impl Seen {
         assert_eq!(self.counted("qa.resource.close.forced", &[]), 0);
         assert_eq!(self.counted("db.client.connection.timeouts", &[]), 1);
         assert_eq!(self.gauge("db.client.connection.count", &[]), "0", "no lease is out");
+        assert_eq!(self.gauge("db.client.connection.pending_requests", &[]), "0", "nobody waits");
+        assert_eq!(self.recorded("db.client.connection.wait_time", &[]).len(), 1);
         assert_eq!(self.gauge("qa.resource.health", &[]), "0");
         for (name, records) in [
             ("qa.resource.outage.duration", 1),

@@ -51,10 +51,11 @@ fn nothing_is_left_undone_ignored_or_unsafe() {
 
 /// Where tests on real servers may sleep, how often, and why. Everywhere else they wait for a
 /// condition with a deadline.
-const SLEEPS: [(&str, usize, &str); 3] = [
+const SLEEPS: [(&str, usize, &str); 4] = [
     ("integration-tests/src/subject/mod.rs", 1, "has a place for as long as it is told to"),
     ("integration-tests/src/wait.rs", 1, "watches for what must not happen"),
     ("qa-amqp/tests/broker/consume.rs", 2, "handlers that take a while"),
+    ("qa-mongo/tests/bounded.rs", 3, "the server does, in queries that take long"),
 ];
 
 /// The core's own tests are not meant: they run in virtual time, where a sleep is exact. Nor are the

@@ -95,12 +95,13 @@ fn ratio(of: &[f64], to: &[f64]) -> String {
     format!("{middle:.3} ({low:.3} to {high:.3})")
 }
 
-/// The value that this share of all is below.
+/// The value that this share of all is below, between two of them where it has to be.
 fn part(values: &[f64], share: f64) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     let last = f64::from(u32::try_from(values.len().saturating_sub(1)).unwrap_or(u32::MAX));
+    let at = last * share;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is an index")]
-    let at = (last * share).round() as usize;
-    values[at]
+    let (low, high) = (at.floor() as usize, at.ceil() as usize);
+    values[low] + (values[high] - values[low]) * at.fract()
 }
