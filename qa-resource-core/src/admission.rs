@@ -65,26 +65,26 @@ impl<B: Backend> Resource<B> {
         let wait = || shared.meter.waiting();
         loop {
             let left = limit.saturating_duration_since(Instant::now());
-            let live = match shared.live() {
-                Ok(live) => live,
-                Err(_) => {
-                    waiting.get_or_insert_with(wait);
-                    self.until(left, || shared.live()).await?
-                }
+            let live = if let Ok(live) = shared.live() {
+                live
+            } else {
+                waiting.get_or_insert_with(wait);
+                self.until(left, || shared.live()).await?
             };
-            let place = match &live.places {
-                Some(places) => match places.take() {
-                    None => {
-                        waiting.get_or_insert_with(wait);
-                        match self.place_on(&live, places, began, limit).await? {
-                            None => continue,
-                            place => place,
-                        }
-                    }
-                    place => place,
-                },
-                // It is older than the bound, which was set while it was there.
-                None => None,
+            // One that is older than the bound, which was set while it was there, has none.
+            let place = if let Some(places) = &live.places {
+                let place = if let Some(place) = places.take() {
+                    Some(place)
+                } else {
+                    waiting.get_or_insert_with(wait);
+                    self.place_on(&live, places, began, limit).await?
+                };
+                if place.is_none() {
+                    continue;
+                }
+                place
+            } else {
+                None
             };
             match Lease::take(shared, site) {
                 Ok(lease) if lease.generation() == live.generation => {
