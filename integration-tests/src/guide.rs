@@ -15,6 +15,7 @@ chapters! {
     ClickHouse "clickhouse.md"
     Concepts "concepts.md"
     Configuration "configuration.md"
+    Doctor "doctor.md"
     Ends "ends.md"
     Failures "failures.md"
     Kubernetes "kubernetes.md"

@@ -6,7 +6,9 @@ use crate::source::pool;
 use crate::words::now;
 use futures_util::future::join_all;
 use qa_pool::core::Target;
-use qa_pool::{About, Config, Error, GroupStatus, Health, ResourcePool, State, Status};
+use qa_pool::{
+    About, Config, Error, GroupStatus, Health, ResourceConfig, ResourcePool, State, Status,
+};
 use std::time::Duration;
 
 /// How long the goodbyes at the end may take.
@@ -69,14 +71,23 @@ pub(crate) async fn survey(mut config: Config) -> anyhow::Result<Vec<Finding>> {
         resource.settings.connect_attempts = 1;
     }
     let pool = pool(&config)?;
-    let targets: Vec<_> = config.resources.iter().map(|resource| &resource.target).collect();
-    let probes = join_all(targets.iter().map(|target| probe(target)));
+    let targets: Vec<_> = config.resources.iter().map(whole).collect();
+    let probes = join_all(targets.iter().map(probe));
     // What can't be connected is in the status.
     let (_, probes) = tokio::join!(pool.connect(), probes);
-    let known = targets.iter().copied().zip(probes).collect();
+    let known = targets.iter().zip(probes).collect();
     let findings = ask(&pool, known).await;
     pool.close(GOODBYE).await;
     Ok(findings)
+}
+
+/// A resource's target with the hosts of all its servers, those of its table `group` included.
+fn whole(resource: &ResourceConfig) -> Target {
+    let endpoint = &resource.target.endpoint;
+    let others = resource.group.iter().flat_map(|group| &group.members);
+    let hosts = endpoint.hosts().iter().chain(others.map(|member| &member.host));
+    let endpoint = endpoint.clone().with_hosts(hosts.cloned().collect());
+    Target { endpoint, ..resource.target.clone() }
 }
 
 async fn ask(pool: &ResourcePool, mut known: Vec<(&Target, Vec<Probe>)>) -> Vec<Finding> {
@@ -97,10 +108,10 @@ async fn ask(pool: &ResourcePool, mut known: Vec<(&Target, Vec<Probe>)>) -> Vec<
         for status in &group.members {
             let about = abouts.next().and_then(Result::ok).unwrap_or_default();
             let mut finding = finding(&group, status, about, (before, after));
-            finding.probes = std::mem::take(&mut probes);
-            finding.speaks_tls = match target.filter(|_| is_worth_asking(&finding)) {
-                Some(target) => speaks_tls(target).await,
-                None => false,
+            finding.probes = of_member(&mut probes, status, group.members.len() == 1);
+            finding.speaks_tls = match (target, worth_asking(&finding)) {
+                (Some(target), Some(at)) => speaks_tls(target, at).await,
+                _ => false,
             };
             findings.push(finding);
         }
@@ -108,10 +119,20 @@ async fn ask(pool: &ResourcePool, mut known: Vec<(&Target, Vec<Probe>)>) -> Vec<
     findings
 }
 
-/// Whether the port is open and something is wrong behind it.
-fn is_worth_asking(finding: &Finding) -> bool {
-    finding.state != State::Ready
-        && finding.probes.iter().any(|probe| matches!(probe.found, Found::Open))
+/// Takes what the hosts of a member said: all of them where it is the only one.
+fn of_member(probes: &mut Vec<Probe>, status: &Status, alone: bool) -> Vec<Probe> {
+    if alone {
+        return std::mem::take(probes);
+    }
+    let servers = status.address.split('/').next().unwrap_or_default();
+    let its = |probe: &mut Probe| servers.split(',').any(|server| server == probe.at);
+    probes.extract_if(.., its).collect()
+}
+
+/// Where the port is open, and something is wrong behind it.
+fn worth_asking(finding: &Finding) -> Option<&str> {
+    let open = finding.probes.iter().find(|probe| matches!(probe.found, Found::Open));
+    open.filter(|_| finding.state != State::Ready).map(|probe| &*probe.at)
 }
 
 fn finding(

@@ -105,16 +105,32 @@ fn insecure(at: &str, why: &Insecure) -> Advice {
             "use the server's TLS port, or the scheme without TLS where the network is trusted",
         ),
         Insecure::WantsOurs => wrong(
-            format!("{at} refuses our certificate, or wants one and gets none"),
+            format!("{at} wants a certificate of ours, and none is configured"),
             "set certificate_file and key_file under [resource.tls]",
         ),
-        Insecure::Silent => wrong(
-            format!("{at} accepts connections and does not answer: it is frozen or overloaded"),
-            "look at the server's load and log; restart it where it is stuck",
+        Insecure::RefusesOurs => wrong(
+            format!("{at} refuses the certificate that we show"),
+            "have one issued by an authority that the server trusts, and look whether it has \
+             expired: openssl x509 -noout -dates -issuer -in FILE",
         ),
+        Insecure::Silent => wrong(
+            format!(
+                "{at} accepts connections and answers nothing, with TLS or without: it is frozen \
+                 or overloaded, or does not speak TLS on this port"
+            ),
+            "look at the server's load and log, and at which port it speaks TLS on; restart it \
+             where it is stuck",
+        ),
+        Insecure::HungUp(why) => wrong(
+            format!("{at} hangs up on a TLS handshake: {why}"),
+            "look whether it speaks TLS on this port, and at its log",
+        ),
+        Insecure::Setup(why) => {
+            wrong(format!("TLS can't be set up: {why}"), "correct the files under [resource.tls]")
+        }
         Insecure::Other(why) => wrong(
             format!("TLS with {at} can't be set up: {why}"),
-            "look at the files under [resource.tls] and at the server's certificate",
+            "look at the server's certificate and at the versions of TLS that it speaks",
         ),
     }
 }
@@ -127,7 +143,8 @@ fn not_connected(finding: &Finding) -> Advice {
     if finding.speaks_tls {
         return wrong(
             "the server speaks TLS on this port, and the URL does not ask for it",
-            "use the scheme with TLS (rediss, amqps, clickhouses; for MongoDB ?tls=true)",
+            "use the scheme with TLS (rediss, amqps, clickhouses; for MongoDB ?tls=true), and set \
+             ca_file under [resource.tls] where its authority is your own",
         );
     }
     if is_full(error) {

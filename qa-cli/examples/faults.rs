@@ -1,0 +1,239 @@
+//! Breaks real servers, one fault at a time, and shows what `qa` says of each: what docs/guide/doctor.md
+//! shows was printed by this.
+//!
+//! `cargo build -p qa-cli && cargo run -p qa-cli --example faults`
+
+use anyhow::{Context, Result};
+use futures_util::future::join_all;
+use qa_pool::{Config, ResourcePool};
+use qa_servers::tls::Authority;
+use qa_servers::{Server, System};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// For each line that is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let desk = Desk::new()?;
+    let starts = System::ALL.into_iter().map(Server::start_owned);
+    let servers: Vec<_> = join_all(starts).await.into_iter().collect::<Result<_, _>>()?;
+    let of = |system| servers.iter().find(|server| server.system() == system);
+    let redis = of(System::Redis).context("there is no redis")?;
+    let rabbit = of(System::RabbitMq).context("there is no rabbitmq")?;
+    let click = of(System::ClickHouse).context("there is no clickhouse")?;
+    let all: String = servers.iter().map(|server| resource(server, &server.url(), "")).collect();
+
+    desk.shows("Four that are well", &all, &["check", "doctor", "check --json"]).await?;
+    redis.kill().await?;
+    desk.shows("Killed", &all, &["check", "doctor"]).await?;
+    redis.start_again().await?;
+    click.freeze().await?;
+    desk.shows("Frozen", &all, &["check", "doctor"]).await?;
+    click.thaw().await?;
+    rabbit.raise_alarm().await?;
+    desk.shows("An alarm", &all, &["check", "doctor"]).await?;
+    rabbit.clear_alarm().await?;
+    let wrong = servers
+        .iter()
+        .map(|server| resource(server, &server.url().replace(server.password(), "wrong"), ""));
+    desk.shows("A wrong password", &wrong.collect::<String>(), &["doctor"]).await?;
+    let nowhere = redis.url().replace("127.0.0.1", "cache.invalid");
+    desk.shows("An unknown host", &resource(redis, &nowhere, ""), &["doctor"]).await?;
+    tls(&desk, redis, &servers).await?;
+    group(&desk, redis).await?;
+    watch(&desk, redis, &all).await?;
+    serve(&desk, redis, &all).await?;
+    join_all(servers.into_iter().map(Server::remove)).await;
+    Ok(())
+}
+
+async fn tls(desk: &Desk, redis: &Server, plain: &[Server]) -> Result<()> {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let trusting =
+        |whom: &Authority| format!("[resource.tls]\nca_file = '{}'", whom.path("ca.pem").display());
+    let at = |port: u16| {
+        let url = redis.url().replacen("redis://", "rediss://", 1);
+        url.replace(&format!(":{}", redis.port()), &format!(":{port}"))
+    };
+    let elsewhere = ours.proxy("cache.example.com", redis.port()).await;
+    let name = resource(redis, &at(elsewhere.port()), &trusting(&ours));
+    desk.shows("A certificate for another name", &name, &["check", "doctor"]).await?;
+    let good = ours.proxy("127.0.0.1", redis.port()).await;
+    let unknown = resource(redis, &at(good.port()), &trusting(&theirs));
+    desk.shows("An authority that is not trusted", &unknown, &["doctor"]).await?;
+    let asked: String = plain
+        .iter()
+        .map(|server| {
+            let url = match server.system() {
+                System::MongoDb => format!("{}&tls=true", server.url()),
+                _ => server.url().replacen("://", "s://", 1),
+            };
+            resource(server, &url, &trusting(&ours))
+        })
+        .collect();
+    desk.shows("TLS where none is spoken", &asked, &["doctor"]).await?;
+    let (mut without, mut missing) = (String::new(), String::new());
+    let mut servers = Vec::new();
+    for system in System::ALL {
+        let server = Server::start_mutual_tls(system, &ours).await?;
+        let plain = server.url().replacen("s://", "://", 1).replace("&tls=true", "");
+        without += &resource(&server, &plain, "");
+        missing += &resource(&server, &server.url(), &trusting(&ours));
+        servers.push(server);
+    }
+    desk.shows("No TLS where it is spoken", &without, &["doctor"]).await?;
+    desk.shows("No certificate where one is wanted", &missing, &["doctor"]).await?;
+    join_all(servers.into_iter().map(Server::remove)).await;
+    Ok(())
+}
+
+/// A main server and its spare: one away, then the main one lost and back, then both lost.
+async fn group(desk: &Desk, main: &Server) -> Result<()> {
+    let mut spare = Server::start_owned(System::Redis).await?;
+    spare.change_password(main.password()).await?;
+    let both = format!(
+        "[[resource]]\nname = 'quotes'\nurl = '{}'\nacquire_timeout = '1s'\n\
+         [resource.group]\npolicy = 'failover'\nmembers = [{{ host = '127.0.0.1:{}' }}]\n",
+        main.url(),
+        spare.port()
+    );
+    main.kill().await?;
+    desk.shows("One of a group", &both, &["check", "doctor"]).await?;
+    main.start_again().await?;
+
+    println!("\n## The log of a group\n");
+    let mut serving = desk.command(&both, "serve --listen 127.0.0.1:0")?;
+    let mut child = serving.stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+    let mut lines = BufReader::new(child.stderr.take().context("no log")?).lines();
+    let mut until = async |part: &str| -> Result<()> {
+        while let Some(line) = timeout(PATIENCE, lines.next_line()).await?? {
+            println!("{line}");
+            if line.contains(part) {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("it ended before {part}")
+    };
+    for _ in 0..2 {
+        until("resource is ready").await?;
+    }
+    main.kill().await?;
+    until("another member is active").await?;
+    main.start_again().await?;
+    until("failback").await?;
+    let pool = ResourcePool::from_config(&Config::from_toml(&both)?)?;
+    pool.connect().await?;
+    main.kill().await?;
+    spare.kill().await?;
+    until("no member is connected any more").await?;
+    if let Err(error) = pool.redis()?.acquire().await {
+        println!("{error}");
+    }
+    child.kill().await?;
+    pool.close(PATIENCE).await;
+    main.start_again().await?;
+    spare.remove().await;
+    Ok(())
+}
+
+async fn watch(desk: &Desk, redis: &Server, config: &str) -> Result<()> {
+    println!("\n## Watched\n");
+    let (mut child, mut lines) = desk.start(config, "watch").await?;
+    let mut until = async |part: &str| -> Result<()> {
+        while let Some(line) = timeout(PATIENCE, lines.next_line()).await?? {
+            println!("{line}");
+            if line.contains(part) {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("it ended before {part}")
+    };
+    for _ in 0..4 {
+        until("is ready").await?;
+    }
+    redis.freeze().await?;
+    until("is reconnecting").await?;
+    redis.thaw().await?;
+    until("is ready").await?;
+    child.kill().await?;
+    Ok(())
+}
+
+async fn serve(desk: &Desk, redis: &Server, config: &str) -> Result<()> {
+    println!("\n## Served\n");
+    redis.kill().await?;
+    let (mut child, mut lines) = desk.start(config, "serve --listen 127.0.0.1:9464").await?;
+    println!("{}", timeout(PATIENCE, lines.next_line()).await??.unwrap_or_default());
+    for path in ["livez", "readyz"] {
+        let url = format!("http://127.0.0.1:9464/{path}");
+        let said = Command::new("curl").args(["-sS", "-i", &url]).output().await?;
+        println!("$ curl -i {url}\n{}", String::from_utf8_lossy(&said.stdout));
+    }
+    redis.start_again().await?;
+    child.kill().await?;
+    Ok(())
+}
+
+fn resource(server: &Server, url: &str, more: &str) -> String {
+    let name = match server.system() {
+        System::MongoDb => "bars",
+        System::RabbitMq => "orders",
+        System::ClickHouse => "ticks",
+        _ => "cache",
+    };
+    format!("[[resource]]\nname = '{name}'\nurl = '{url}'\n{more}\n")
+}
+
+/// Where the command is, and its configuration.
+struct Desk {
+    qa: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Result<Self> {
+        let here = std::env::current_exe()?;
+        let target = here.parent().and_then(|examples| examples.parent());
+        let qa = target.context("no target")?.join("qa");
+        anyhow::ensure!(qa.exists(), "build it first: cargo build -p qa-cli");
+        Ok(Self { qa, folder: tempfile::tempdir()? })
+    }
+
+    fn command(&self, config: &str, arguments: &str) -> Result<Command> {
+        std::fs::write(self.folder.path().join("qa.toml"), config)?;
+        let mut words = arguments.split(' ');
+        let mut command = Command::new(&self.qa);
+        command.args(words.next()).arg("qa.toml").args(words).current_dir(self.folder.path());
+        command.kill_on_drop(true);
+        Ok(command)
+    }
+
+    async fn shows(&self, title: &str, config: &str, commands: &[&str]) -> Result<()> {
+        println!("\n## {title}\n");
+        for arguments in commands {
+            let output = self.command(config, arguments)?.output().await?;
+            println!("$ qa {arguments} qa.toml");
+            print!("{}", String::from_utf8_lossy(&output.stdout));
+            print!("{}", String::from_utf8_lossy(&output.stderr));
+            println!("(exit code {})\n", output.status.code().unwrap_or(-1));
+        }
+        Ok(())
+    }
+
+    async fn start(
+        &self,
+        config: &str,
+        arguments: &str,
+    ) -> Result<(Child, tokio::io::Lines<BufReader<tokio::process::ChildStdout>>)> {
+        let mut command = self.command(config, arguments)?;
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let out = child.stdout.take().context("no output")?;
+        Ok((child, BufReader::new(out).lines()))
+    }
+}
