@@ -170,11 +170,21 @@ async fn serve(desk: &Desk, redis: &Server, config: &str) -> Result<()> {
     redis.kill().await?;
     let (mut child, mut lines) = desk.start(config, "serve --listen 127.0.0.1:9464").await?;
     println!("{}", timeout(PATIENCE, lines.next_line()).await??.unwrap_or_default());
-    for path in ["livez", "readyz"] {
+    let ask = async |path: &str| -> Result<String> {
         let url = format!("http://127.0.0.1:9464/{path}");
         let said = Command::new("curl").args(["-sS", "-i", &url]).output().await?;
-        println!("$ curl -i {url}\n{}", String::from_utf8_lossy(&said.stdout));
-    }
+        Ok(format!("$ curl -i {url}\n{}", String::from_utf8_lossy(&said.stdout)))
+    };
+    println!("{}", ask("livez").await?);
+    let others = async {
+        loop {
+            let said = ask("readyz").await?;
+            if said.matches("\"ready\":true").count() == 3 {
+                return anyhow::Ok(said);
+            }
+        }
+    };
+    println!("{}", timeout(PATIENCE, others).await??);
     redis.start_again().await?;
     child.kill().await?;
     Ok(())

@@ -1,5 +1,6 @@
 use super::*;
 use crate::certificate::Certificate;
+use crate::probe::{Found, Insecure, Probe};
 
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 
@@ -81,6 +82,30 @@ fn every_fault_has_its_words_and_a_remedy() {
         assert!(advice[0].what.contains(what), "{what}: {advice:?}");
         assert!(advice[0].remedy.contains(remedy), "{remedy}: {advice:?}");
     }
+}
+
+#[test]
+fn what_stands_above_it_is_not_said_again_and_innards_are_left_out() {
+    let mongo = "cannot connect to mongodb at h:1/q: Kind: SCRAM failure: Authentication failed., \
+                 labels: {}, source: Some(Error { kind: Command }), server response: None";
+    let at = |system, address: &str, kind, text| Finding {
+        system,
+        address: address.to_owned(),
+        ..down(kind, text)
+    };
+    let refused = at("mongodb", "h:1/q", ErrorKind::Auth, mongo);
+    assert_eq!(
+        diagnose(&refused, NOW)[0].what,
+        "the server refuses the login: SCRAM failure: Authentication failed."
+    );
+    let silent = "cannot connect to redis at h:1: no answer within 5s";
+    let silent = at("redis", "h:1", ErrorKind::Timeout, silent);
+    assert!(diagnose(&silent, NOW)[0].what.ends_with("(no answer within 5s)"));
+    let blocked = "rabbitmq at h:6379 is impaired: the broker takes no messages: low on memory";
+    assert_eq!(
+        diagnose(&degraded("rabbitmq", blocked), NOW)[0].what,
+        "an alarm on the broker: the broker takes no messages: low on memory"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `qa doctor`: says in words what is wrong, and what to do.
 
 mod diagnose;
+mod doors;
 mod versions;
 
 use crate::Bad;

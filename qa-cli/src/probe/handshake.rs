@@ -137,8 +137,9 @@ fn is_about_ours(alert: AlertDescription, wanted: bool) -> bool {
         | Alert::CertificateUnknown
         | Alert::UnknownCA
         | Alert::AccessDenied => true,
-        // What TLS 1.2 has to say of one that is missing, and of much else.
-        Alert::HandshakeFailure => wanted,
+        // What TLS 1.2 has to say of one that is missing, what OpenSSL says of one that an authority of
+        // the same name has signed, and what both say of much else.
+        Alert::HandshakeFailure | Alert::DecryptError => wanted,
         _ => false,
     }
 }

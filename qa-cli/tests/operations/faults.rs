@@ -47,6 +47,21 @@ async fn an_optional_one_that_is_away_is_shown_and_does_not_count_for_check() {
 }
 
 #[tokio::test]
+async fn each_member_of_a_group_is_knocked_at_by_itself() {
+    let server = Server::start(System::Redis).await.unwrap();
+    let refused = Refused::new();
+    let spare =
+        format!("[resource.group]\nmembers = [{{ host = '127.0.0.1:{}' }}]", refused.port());
+    let (check, doctor) =
+        both(&resource("quotes", &server.url(), &format!("{SHORT}\n{spare}"))).await;
+    let well = format!("quotes@127.0.0.1:{}", server.port());
+    check.expect(1, &["down", "ready", &well]);
+    let away = format!("the connection to 127.0.0.1:{} is refused", refused.port());
+    doctor.expect(1, &[&away, "well: ", "1 thing is wrong"]);
+    server.remove().await;
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_told_for_every_system_and_shown_by_none() {
     for system in System::ALL {
         let server = Server::start(system).await.unwrap();

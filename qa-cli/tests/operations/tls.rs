@@ -97,7 +97,13 @@ async fn tls_is_not_asked_for_where_every_server_speaks_it() {
     for system in System::ALL {
         let server = Server::start_tls(system, &authority).await.unwrap();
         let said = doctor(&resource("r", &url(&server, false), SHORT)).await;
-        said.expect(1, &["the server speaks TLS on this port", "for MongoDB ?tls=true"]);
+        let remedy = match system {
+            System::MongoDb => "put tls=true into the URL's query",
+            System::RabbitMq => "use the scheme amqps",
+            System::ClickHouse => "use the scheme clickhouses",
+            _ => "use the scheme rediss",
+        };
+        said.expect(1, &["the server speaks TLS on this port", remedy]);
         server.remove().await;
     }
 }

@@ -38,7 +38,7 @@ impl Display for Page<'_> {
             Escaped(&report.at),
             headline = Escaped(headline),
         )?;
-        report.resources.iter().try_for_each(|group| self::group(f, group))?;
+        report.resources.iter().try_for_each(|group| self::group(f, group, &report.at))?;
         if report.resources.is_empty() {
             f.write_str("<p>The pool has no resources.</p>\n")?;
         }
@@ -68,7 +68,8 @@ fn is_ailing(group: &Group) -> bool {
     group.members.iter().any(|member| member.health != "up")
 }
 
-fn group(f: &mut Formatter<'_>, group: &Group) -> fmt::Result {
+/// `at` is when it was asked: times of the same day are shown without it.
+fn group(f: &mut Formatter<'_>, group: &Group, at: &str) -> fmt::Result {
     for member in &group.members {
         let alone = group.members.len() == 1 && group.name == member.name;
         let name = if alone {
@@ -87,7 +88,7 @@ fn group(f: &mut Formatter<'_>, group: &Group) -> fmt::Result {
             system = Escaped(group.system),
             address = Escaped(&member.address),
         )?;
-        self::member(f, member)?;
+        self::member(f, member, at)?;
         f.write_str("</article>\n")?;
     }
     Ok(())
@@ -98,10 +99,10 @@ fn said(member: &Member) -> &'static str {
     if member.state == "ready" && member.health == "degraded" { "degraded" } else { member.state }
 }
 
-fn member(f: &mut Formatter<'_>, member: &Member) -> fmt::Result {
+fn member(f: &mut Formatter<'_>, member: &Member, at: &str) -> fmt::Result {
     write!(f, "{}\n<dl>", Sparkline(&member.history))?;
     let since = format!("{} {}", member.state, span(member.in_state_seconds));
-    fact(f, "for", &since, &format!("since {}", member.since))?;
+    fact(f, "state", &since, &format!("since {}", clock(&member.since, at)))?;
     let latency = member.latency_seconds.map_or("–".to_owned(), span);
     fact(f, "ping", &latency, &format!("{} ago", span(member.health_age_seconds)))?;
     fact(f, "leases", &count(member.leases as u64), "out at this moment")?;
@@ -124,19 +125,22 @@ fn member(f: &mut Formatter<'_>, member: &Member) -> fmt::Result {
     if let Some(why) = &member.why {
         writeln!(f, r#"<p class="why">{}</p>"#, Escaped(why))?;
     }
-    if member.attempts > 0 {
-        writeln!(f, r#"<p class="why">{} attempts to connect have failed</p>"#, member.attempts)?;
+    match member.attempts {
+        0 => {}
+        1 => f.write_str("<p class=\"why\">an attempt to connect has failed</p>\n")?,
+        many => writeln!(f, r#"<p class="why">{many} attempts to connect have failed</p>"#)?,
     }
-    errors(f, member)
+    errors(f, member, at)
 }
 
-fn errors(f: &mut Formatter<'_>, member: &Member) -> fmt::Result {
+fn errors(f: &mut Formatter<'_>, member: &Member, at: &str) -> fmt::Result {
     if member.last_errors.is_empty() {
         return Ok(());
     }
     f.write_str("<details><summary>last errors</summary><ul>")?;
     for fault in member.last_errors.iter().rev() {
-        write!(f, "<li><time>{}</time> {}</li>", Escaped(&fault.at), Escaped(&fault.error))?;
+        let at = clock(&fault.at, at);
+        write!(f, "<li><time>{}</time> {}</li>", Escaped(at), Escaped(&fault.error))?;
     }
     f.write_str("</ul></details>\n")
 }
@@ -144,6 +148,14 @@ fn errors(f: &mut Formatter<'_>, member: &Member) -> fmt::Result {
 fn fact(f: &mut Formatter<'_>, name: &str, value: &str, more: &str) -> fmt::Result {
     let (name, value, more) = (Escaped(name), Escaped(value), Escaped(more));
     writeln!(f, "<div><dt>{name}</dt><dd>{value} <small>{more}</small></dd></div>")
+}
+
+/// `09:30:00Z` of `2027-02-24T09:30:00Z`, where that is the day of `now`.
+fn clock<'a>(time: &'a str, now: &str) -> &'a str {
+    match (time.split_once('T'), now.split_once('T')) {
+        (Some((day, clock)), Some((today, _))) if day == today => clock,
+        _ => time,
+    }
 }
 
 fn span(seconds: f64) -> String {

@@ -82,6 +82,13 @@ async fn it_loads_nothing_and_fits_a_phone() {
     }
 }
 
+#[test]
+fn a_time_of_today_is_shown_without_its_day() {
+    let now = "2027-02-24T09:30:00Z";
+    assert_eq!(clock("2027-02-24T09:12:00Z", now), "09:12:00Z");
+    assert_eq!(clock("2027-02-23T23:59:59Z", now), "2027-02-23T23:59:59Z");
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_headline_says_what_is_missing() {
     for (health, required, headline) in [

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-/// `3.2 ms`, `9.7 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`.
+/// `3.2 ms`, `975 ms`, `9.7 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`.
 pub(crate) fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     let two = |large: u64, large_unit: &str, small: u64, small_unit: &str| {
         format!("{large} {large_unit} {small} {small_unit}")
     };
     match seconds {
+        0 if time.as_millis() >= 100 => format!("{} ms", time.as_millis()),
         0 => format!("{:.1} ms", time.as_secs_f64() * 1000.0),
         1..=59 => format!("{:.1} s", time.as_secs_f64()),
         60..=3599 => two(seconds / 60, "min", seconds % 60, "s"),
@@ -50,6 +51,7 @@ mod tests {
     fn times_and_figures_are_those_that_people_read() {
         for (millis, shown) in [
             (3, "3.0 ms"),
+            (975, "975 ms"),
             (9_700, "9.7 s"),
             (192_000, "3 min 12 s"),
             (7_500_000, "2 h 5 min"),
