@@ -146,17 +146,20 @@ async fn chromium_shows_every_resource_in_light_and_dark_and_on_a_phone() {
 
     let shots = std::env::var_os("QA_SCREENSHOTS");
     if shots.is_some() {
-        eventually("there is a history to be seen", LIMIT * 4, async || {
+        eventually("there is a history to be seen", LIMIT * 6, async || {
             let status = served.get("/status").await.json();
             let history = &status["resources"][0]["members"][0]["history"]["health"];
-            history.as_array().unwrap().len() > 30
+            history.as_array().unwrap().len() > 60
         })
         .await;
     }
     let into = shots.map_or(folder.path().to_owned(), Into::into);
-    for (name, size, dark) in
-        [("light", "1200,760", false), ("dark", "1200,760", true), ("phone", "400,1750", false)]
-    {
+    for (name, size, dark) in [
+        ("light", "1200,540", false),
+        ("dark", "1200,540", true),
+        ("phone", "400,1520", false),
+        ("phone-dark", "400,1520", true),
+    ] {
         let file = into.join(format!("{name}.png"));
         shoot(folder.path(), &served, &file, size, dark).await;
         let png = std::fs::read(file).unwrap();
