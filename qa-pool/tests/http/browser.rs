@@ -155,10 +155,10 @@ async fn chromium_shows_every_resource_in_light_and_dark_and_on_a_phone() {
     }
     let into = shots.map_or(folder.path().to_owned(), Into::into);
     for (name, size, dark) in [
-        ("light", "1200,540", false),
-        ("dark", "1200,540", true),
-        ("phone", "400,1520", false),
-        ("phone-dark", "400,1520", true),
+        ("light", "1200,860", false),
+        ("dark", "1200,860", true),
+        ("phone", "400,1450", false),
+        ("phone-dark", "400,1450", true),
     ] {
         let file = into.join(format!("{name}.png"));
         shoot(folder.path(), &served, &file, size, dark).await;
