@@ -25,6 +25,7 @@ async fn main() -> Result<()> {
     let servers: Vec<_> = join_all(starts).await.into_iter().collect::<Result<_, _>>()?;
     let of = |system| servers.iter().find(|server| server.system() == system);
     let redis = of(System::Redis).context("there is no redis")?;
+    let mongo = of(System::MongoDb).context("there is no mongodb")?;
     let rabbit = of(System::RabbitMq).context("there is no rabbitmq")?;
     let click = of(System::ClickHouse).context("there is no clickhouse")?;
     let all: String = servers.iter().map(|server| resource(server, &server.url(), "")).collect();
@@ -47,7 +48,7 @@ async fn main() -> Result<()> {
     desk.shows("An unknown host", &resource(redis, &nowhere, ""), &["doctor"]).await?;
     tls(&desk, redis, &servers).await?;
     group(&desk, redis).await?;
-    watch(&desk, redis, &all).await?;
+    watch(&desk, redis, mongo, &all).await?;
     serve(&desk, redis, &all).await?;
     join_all(servers.into_iter().map(Server::remove)).await;
     Ok(())
@@ -142,7 +143,7 @@ async fn group(desk: &Desk, main: &Server) -> Result<()> {
     Ok(())
 }
 
-async fn watch(desk: &Desk, redis: &Server, config: &str) -> Result<()> {
+async fn watch(desk: &Desk, redis: &Server, mongo: &Server, config: &str) -> Result<()> {
     println!("\n## Watched\n");
     let (mut child, mut lines) = desk.start(config, "watch").await?;
     let mut until = async |part: &str| -> Result<()> {
@@ -161,13 +162,16 @@ async fn watch(desk: &Desk, redis: &Server, config: &str) -> Result<()> {
     until("is reconnecting").await?;
     redis.thaw().await?;
     until("is ready").await?;
+    mongo.kill().await?;
+    until("is reconnecting").await?;
+    mongo.start_again().await?;
+    until("is ready").await?;
     child.kill().await?;
     Ok(())
 }
 
 async fn serve(desk: &Desk, redis: &Server, config: &str) -> Result<()> {
     println!("\n## Served\n");
-    redis.kill().await?;
     let (mut child, mut lines) = desk.start(config, "serve --listen 127.0.0.1:9464").await?;
     println!("{}", timeout(PATIENCE, lines.next_line()).await??.unwrap_or_default());
     let ask = async |path: &str| -> Result<String> {
@@ -175,16 +179,16 @@ async fn serve(desk: &Desk, redis: &Server, config: &str) -> Result<()> {
         let said = Command::new("curl").args(["-sS", "-i", &url]).output().await?;
         Ok(format!("$ curl -i {url}\n{}", String::from_utf8_lossy(&said.stdout)))
     };
-    println!("{}", ask("livez").await?);
-    let others = async {
-        loop {
-            let said = ask("readyz").await?;
-            if said.matches("\"ready\":true").count() == 3 {
-                return anyhow::Ok(said);
-            }
+    let until = async |part: &str| loop {
+        let said = ask("readyz").await?;
+        if said.contains(part) {
+            return anyhow::Ok(said);
         }
     };
-    println!("{}", timeout(PATIENCE, others).await??);
+    println!("{}", timeout(PATIENCE, until("200 OK")).await??);
+    redis.kill().await?;
+    println!("{}", timeout(PATIENCE, until("503 Service")).await??);
+    println!("{}", ask("livez").await?);
     redis.start_again().await?;
     child.kill().await?;
     Ok(())

@@ -155,8 +155,8 @@ async fn chromium_shows_every_resource_in_light_and_dark_and_on_a_phone() {
     }
     let into = shots.map_or(folder.path().to_owned(), Into::into);
     for (name, size, dark) in [
-        ("light", "1200,860", false),
-        ("dark", "1200,860", true),
+        ("light", "1200,890", false),
+        ("dark", "1200,890", true),
         ("phone", "400,1450", false),
         ("phone-dark", "400,1450", true),
     ] {
