@@ -7,6 +7,7 @@ use qa_pool::http::{Http, Prometheus};
 use qa_pool::{Config, ResourcePool, State};
 use qa_servers::{Server, System};
 use std::error::Error;
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -22,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut config = String::new();
     for system in System::ALL {
         let server = Server::start_owned(system).await?;
-        config += &format!("[[resource]]\nname = '{system}'\nurl = '{}'\n", server.url());
+        writeln!(config, "[[resource]]\nname = '{system}'\nurl = '{}'", server.url())?;
         servers.push(server);
     }
     let pool = ResourcePool::from_config(&Config::from_toml(&config)?)?;
