@@ -145,7 +145,7 @@ async fn group(desk: &Desk, main: &Server) -> Result<()> {
 
 async fn watch(desk: &Desk, redis: &Server, mongo: &Server, config: &str) -> Result<()> {
     println!("\n## Watched\n");
-    let (mut child, mut lines) = desk.start(config, "watch").await?;
+    let (mut child, mut lines) = desk.start(config, "watch")?;
     let mut until = async |part: &str| -> Result<()> {
         while let Some(line) = timeout(PATIENCE, lines.next_line()).await?? {
             println!("{line}");
@@ -172,7 +172,7 @@ async fn watch(desk: &Desk, redis: &Server, mongo: &Server, config: &str) -> Res
 
 async fn serve(desk: &Desk, redis: &Server, config: &str) -> Result<()> {
     println!("\n## Served\n");
-    let (mut child, mut lines) = desk.start(config, "serve --listen 127.0.0.1:9464").await?;
+    let (mut child, mut lines) = desk.start(config, "serve --listen 127.0.0.1:9464")?;
     println!("{}", timeout(PATIENCE, lines.next_line()).await??.unwrap_or_default());
     let ask = async |path: &str| -> Result<String> {
         let url = format!("http://127.0.0.1:9464/{path}");
@@ -199,7 +199,7 @@ fn resource(server: &Server, url: &str, more: &str) -> String {
         System::MongoDb => "bars",
         System::RabbitMq => "orders",
         System::ClickHouse => "ticks",
-        _ => "cache",
+        System::Redis => "cache",
     };
     format!("[[resource]]\nname = '{name}'\nurl = '{url}'\n{more}\n")
 }
@@ -240,7 +240,7 @@ impl Desk {
         Ok(())
     }
 
-    async fn start(
+    fn start(
         &self,
         config: &str,
         arguments: &str,

@@ -101,7 +101,7 @@ async fn tls_is_not_asked_for_where_every_server_speaks_it() {
             System::MongoDb => "put tls=true into the URL's query",
             System::RabbitMq => "use the scheme amqps",
             System::ClickHouse => "use the scheme clickhouses",
-            _ => "use the scheme rediss",
+            System::Redis => "use the scheme rediss",
         };
         said.expect(1, &["the server speaks TLS on this port", remedy]);
         server.remove().await;
