@@ -3,10 +3,15 @@
 mod common;
 
 use common::{PATIENCE, target};
-use qa_clickhouse::{ClickHouse, Group, GroupSettings, Policy, Queries, QueryOptions, Settings};
+use qa_clickhouse::clickhouse::Row;
+use qa_clickhouse::{
+    BatchOptions, Batcher, ClickHouse, Group, GroupSettings, Policy, Queries, QueryOptions,
+    Settings,
+};
 use qa_resource_core::State;
 use qa_servers::cluster::ClickHousePair;
 use qa_servers::testing::{eventually, within};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -114,5 +119,68 @@ async fn a_frozen_server_is_left_out_and_a_session_stays_where_it_began() {
         seen.len() == 2
     })
     .await;
+    group.close(PATIENCE).await;
+}
+
+#[derive(Row, Serialize)]
+struct Tick {
+    n: u64,
+}
+
+/// What each of the servers has.
+async fn stored(group: &Group<ClickHouse>) -> Vec<Vec<u64>> {
+    let mut stored = Vec::new();
+    for server in group.members() {
+        let rows = server.run_idempotent(|lease| async move {
+            lease.query("SELECT n FROM ticks").fetch_all::<u64>().await
+        });
+        stored.push(rows.await.unwrap());
+    }
+    stored
+}
+
+/// The servers know nothing of each other: a batch that may be on one must not go to the other.
+#[tokio::test]
+async fn a_batcher_on_two_servers_stores_every_row_once_although_each_is_killed() {
+    const ROWS: u64 = 40_000;
+    const BATCH: usize = 200;
+    let pair = ClickHousePair::start().await.unwrap();
+    let group = group(&pair, Policy::RoundRobin).await;
+    let create = "CREATE TABLE ticks (n UInt64) ENGINE = MergeTree ORDER BY n \
+                  SETTINGS non_replicated_deduplication_window = 1000";
+    for server in group.members() {
+        server.run(|lease| async move { lease.query(create).execute().await }).await.unwrap();
+    }
+    // Pushes wait, so that there are rows to come whenever a server is killed.
+    let capacity = 4 * BATCH * size_of::<Tick>();
+    let options = BatchOptions { max_rows: BATCH, capacity, ..BatchOptions::default() };
+    let batcher = Batcher::new(&group, "ticks", options);
+    let pusher = async {
+        for n in 0..ROWS {
+            batcher.push(Tick { n }).await.unwrap();
+        }
+    };
+    let killer = async {
+        for (node, after) in pair.nodes().iter().zip([10_000, 25_000]) {
+            eventually("the middle", 3 * PATIENCE, async || batcher.stored() >= after).await;
+            node.kill().await.unwrap();
+            let before = batcher.stored();
+            node.start_again().await.unwrap();
+            assert!(before < ROWS, "it was killed in the middle");
+        }
+    };
+    within("both to end", 6 * PATIENCE, async { tokio::join!(pusher, killer) }).await;
+    let report = batcher.close(3 * PATIENCE).await;
+    assert!(report.is_clean() && report.stored == ROWS, "{report}");
+
+    eventually("both to be there", PATIENCE, async || {
+        group.members().iter().all(|member| member.state() == State::Ready)
+    })
+    .await;
+    let stored = stored(&group).await;
+    assert!(stored.iter().all(|rows| !rows.is_empty()), "both have had their share");
+    let mut all = stored.concat();
+    all.sort_unstable();
+    assert!(all.iter().copied().eq(0..ROWS), "{} rows of {ROWS}", all.len());
     group.close(PATIENCE).await;
 }
