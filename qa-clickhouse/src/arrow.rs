@@ -10,8 +10,9 @@
 
 pub use arrow_array;
 
+use crate::batcher::{How, one_block};
 use crate::query::{Attempts, Running};
-use crate::{ClickHouse, Query};
+use crate::{ClickHouse, InsertMode, Query};
 use arrow_array::RecordBatch;
 use clickhouse::Client;
 use clickhouse::error::Result as DriverResult;
@@ -123,22 +124,10 @@ async fn insert(
     rows: usize,
     token: &str,
 ) -> DriverResult<()> {
-    let client = one_block(client.clone(), rows, token);
-    let mut insert = client.insert_arrow(table)?;
+    let how = How { table, token, mode: InsertMode::Block, checked: true };
+    let mut insert = one_block(client, rows, how).insert_arrow(table)?;
     for batch in batches {
         insert.write(batch).await?;
     }
     insert.end().await
-}
-
-/// The client for an insert of one block under a token.
-fn one_block(client: Client, rows: usize, token: &str) -> Client {
-    let block = rows.to_string();
-    client
-        .with_setting("insert_deduplicate", "1")
-        .with_setting("insert_deduplication_token", token)
-        .with_setting("async_insert", "0")
-        .with_setting("max_insert_block_size", block.as_str())
-        .with_setting("min_insert_block_size_rows", block.as_str())
-        .with_setting("min_insert_block_size_bytes", "0")
 }

@@ -2,6 +2,7 @@
 
 use super::dead_letters::{DeadLetters, dead_letters};
 use super::handle::Handle;
+use super::kind::Kind;
 use super::owner::Owner;
 use super::spill::{Codec, Spill, SpillOptions};
 use super::state::Shared;
@@ -15,22 +16,20 @@ use tokio_util::sync::CancellationToken;
 
 /// A [`Batcher`] in the making; [`Batcher::builder`] begins one.
 #[must_use = "start it"]
-pub struct BatcherBuilder<T> {
+pub struct BatcherBuilder<T: 'static> {
+    kind: &'static dyn Kind<T>,
     group: Group<ClickHouse>,
     table: String,
     options: BatchOptions,
     memory: Option<BatchMemory>,
     dead_letters: Option<DeadLetters<T>>,
-    spill: Option<(SpillOptions, Codec<T>)>,
+    pub(super) spill: Option<(SpillOptions, Codec<T>)>,
 }
 
-impl<T> BatcherBuilder<T>
-where
-    T: RowOwned + RowWrite + Send + Sync + 'static,
-{
-    pub(super) fn new(group: Group<ClickHouse>, table: String) -> Self {
+impl<T: Send + Sync + 'static> BatcherBuilder<T> {
+    pub(super) fn of(group: Group<ClickHouse>, table: String, kind: &'static dyn Kind<T>) -> Self {
         let options = BatchOptions::default();
-        Self { group, table, options, memory: None, dead_letters: None, spill: None }
+        Self { kind, group, table, options, memory: None, dead_letters: None, spill: None }
     }
 
     /// How batches are cut. Default: [`BatchOptions::default`].
@@ -71,7 +70,7 @@ where
     /// side by side share the wait.
     pub fn spill(mut self, options: SpillOptions) -> Self
     where
-        T: RowRead,
+        T: RowOwned + RowRead + RowWrite,
     {
         self.spill = Some((options, Codec::new()));
         self
@@ -91,7 +90,7 @@ where
     /// # Cancel safety
     /// Nothing is started where this is dropped.
     pub async fn start(self) -> Result<Batcher<T>> {
-        let Self { group, table, options, memory, dead_letters, spill } = self;
+        let Self { kind, group, table, options, memory, dead_letters, spill } = self;
         let spill = match spill {
             None => None,
             Some((options, codec)) => {
@@ -105,29 +104,26 @@ where
         };
         let options = options.bounded();
         let memory = memory.unwrap_or_else(|| BatchMemory::new(options.capacity));
-        let shared = Arc::new(Shared::new((group.name(), &table), options, memory, spill));
+        let shared = Arc::new(Shared::new((group.name(), &table), kind, options, memory, spill));
         Ok(run(shared, &group, table, dead_letters))
     }
 
     /// Starts one without a spill, which needs no disk and so no wait.
     pub(super) fn start_in_memory(self) -> Batcher<T> {
-        let Self { group, table, options, memory, dead_letters, .. } = self;
+        let Self { kind, group, table, options, memory, dead_letters, .. } = self;
         let options = options.bounded();
         let memory = memory.unwrap_or_else(|| BatchMemory::new(options.capacity));
-        let shared = Arc::new(Shared::new((group.name(), &table), options, memory, None));
+        let shared = Arc::new(Shared::new((group.name(), &table), kind, options, memory, None));
         run(shared, &group, table, dead_letters)
     }
 }
 
-fn run<T>(
+fn run<T: Send + Sync + 'static>(
     shared: Arc<Shared<T>>,
     group: &Group<ClickHouse>,
     table: String,
     dead_letters: Option<DeadLetters<T>>,
-) -> Batcher<T>
-where
-    T: RowOwned + RowWrite + Send + Sync + 'static,
-{
+) -> Batcher<T> {
     let name = format!("batcher of {table}");
     let worker = Worker {
         shared: Arc::clone(&shared),

@@ -34,7 +34,7 @@ impl<T: Send + Sync + 'static> Drop for Handle<T> {
 
 async fn flush<T: Send + Sync + 'static>(owner: Arc<Owner<T>>) {
     let report = owner.close(DROPPED_LIMIT).await;
-    if let (rows @ 1.., Some(cause)) = (report.rows.len(), &report.cause) {
+    if let (rows @ 1.., Some(cause)) = (report.left, &report.cause) {
         tracing::warn!(
             batcher = %owner.name, rows, cause = %cause.message(),
             "dropped with rows that were not stored"

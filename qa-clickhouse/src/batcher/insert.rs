@@ -8,12 +8,30 @@ use std::collections::BTreeMap;
 
 /// How a part goes into its table.
 #[derive(Clone, Copy)]
-pub(super) struct How<'a> {
-    pub(super) table: &'a str,
-    pub(super) token: &'a str,
-    pub(super) mode: InsertMode,
+pub(crate) struct How<'a> {
+    pub(crate) table: &'a str,
+    pub(crate) token: &'a str,
+    pub(crate) mode: InsertMode,
     /// Whether the driver compares the rows with the table.
-    pub(super) checked: bool,
+    pub(crate) checked: bool,
+}
+
+/// The client for an insert of so many rows as one block under a token.
+///
+/// The token is of the insert as a whole: it must be one block, and not wait in the server's own
+/// buffer with the rows of others, unless that is wanted.
+pub(crate) fn one_block(client: &Client, rows: usize, how: How<'_>) -> Client {
+    let block = rows.to_string();
+    let waits = if how.mode == InsertMode::Async { "1" } else { "0" };
+    client
+        .clone()
+        .with_setting("insert_deduplicate", "1")
+        .with_setting("insert_deduplication_token", how.token)
+        .with_setting("async_insert", waits)
+        .with_setting("wait_for_async_insert", "1")
+        .with_setting("max_insert_block_size", block.as_str())
+        .with_setting("min_insert_block_size_rows", block.as_str())
+        .with_setting("min_insert_block_size_bytes", "0")
 }
 
 /// Inserts `rows` as one block under the token: done again with the same rows in the same order, the
@@ -25,27 +43,8 @@ pub(super) async fn insert<T>(client: &Client, rows: &[T], how: How<'_>) -> Resu
 where
     T: RowOwned + RowWrite + Sync,
 {
-    let unchecked;
-    let client = if how.checked {
-        client
-    } else {
-        unchecked = client.clone().with_validation(false);
-        &unchecked
-    };
-    let block = rows.len().to_string();
-    let waits = if how.mode == InsertMode::Async { "1" } else { "0" };
-    let mut insert = client
-        .insert::<T>(how.table)
-        .await?
-        .with_setting("insert_deduplicate", "1")
-        .with_setting("insert_deduplication_token", how.token)
-        // The token is of the insert as a whole: it must be one block, and not wait in the server's
-        // own buffer with the rows of others, unless that is wanted.
-        .with_setting("async_insert", waits)
-        .with_setting("wait_for_async_insert", "1")
-        .with_setting("max_insert_block_size", block.as_str())
-        .with_setting("min_insert_block_size_rows", block.as_str())
-        .with_setting("min_insert_block_size_bytes", "0");
+    let client = one_block(client, rows.len(), how).with_validation(how.checked);
+    let mut insert = client.insert::<T>(how.table).await?;
     for row in rows {
         insert.write(row).await?;
     }

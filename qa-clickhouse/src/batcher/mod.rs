@@ -1,10 +1,13 @@
 //! Inserts in batches, without losing a row.
 
 mod builder;
+#[cfg(feature = "arrow")]
+mod columns;
 mod dead_letters;
 mod fate;
 mod handle;
 mod insert;
+mod kind;
 mod options;
 mod owner;
 mod parts;
@@ -17,6 +20,8 @@ mod work;
 mod worker;
 
 pub use builder::BatcherBuilder;
+#[cfg(feature = "arrow")]
+pub(crate) use insert::{How, one_block};
 pub use options::{BatchMemory, BatchOptions, InsertMode};
 pub use report::{BatchReport, PushAllError, PushError};
 pub use spill::SpillOptions;
@@ -24,6 +29,7 @@ pub use spill::SpillOptions;
 use crate::ClickHouse;
 use clickhouse::{RowOwned, RowWrite};
 use handle::Handle;
+use kind::{ByRow, cut};
 use qa_resource_core::{ErrorKind, Group, Result};
 use std::fmt;
 use std::sync::Arc;
@@ -85,9 +91,7 @@ use std::time::Duration;
 /// # Ok(())
 /// # }
 /// ```
-pub struct Batcher<T>(Arc<Handle<T>>)
-where
-    T: RowOwned + RowWrite + Send + Sync + 'static;
+pub struct Batcher<T: Send + Sync + 'static>(Arc<Handle<T>>);
 
 impl<T> Batcher<T>
 where
@@ -112,9 +116,11 @@ where
         group: impl Into<Group<ClickHouse>>,
         table: impl Into<String>,
     ) -> BatcherBuilder<T> {
-        BatcherBuilder::new(group.into(), table.into())
+        BatcherBuilder::of(group.into(), table.into(), &ByRow)
     }
+}
 
+impl<T: Send + Sync + 'static> Batcher<T> {
     /// Hands a row over. Waits while [`capacity`](BatchOptions::capacity) is taken, and with a spill
     /// until the disk has the row.
     ///
@@ -164,14 +170,27 @@ where
             (None, Err(error)) => (None, error),
             (None, Ok(())) => return Ok(()),
         };
-        Err(PushAllError { rows: row.into_iter().chain(rows).collect(), error })
+        let rows: Vec<_> = row.into_iter().chain(rows).collect();
+        let left = rows.iter().map(|row| self.0.shared.kind.rows(row) as u64).sum();
+        Err(PushAllError { rows, left, error })
     }
 
-    /// Takes a row as soon as there is room; gives its number.
-    async fn take(&self, row: T) -> Result<u64, PushError<T>> {
+    /// Takes a row, or the rows of a chunk in pieces that fit, as soon as there is room; gives the number
+    /// of the last.
+    async fn take(&self, mut row: T) -> Result<u64, PushError<T>> {
         let shared = &self.0.shared;
-        let bytes = size_of::<T>() + size::held::<T::Value<'_>>(&row);
-        let share = shared.memory.share(bytes);
+        while let Some((first, rest)) = cut(shared.kind, &row, &shared.options) {
+            if let Err(PushError { error, .. }) = self.take_whole(first).await {
+                return Err(PushError { row: Some(row), error });
+            }
+            row = rest;
+        }
+        if shared.kind.rows(&row) == 0 { Ok(0) } else { self.take_whole(row).await }
+    }
+
+    async fn take_whole(&self, row: T) -> Result<u64, PushError<T>> {
+        let shared = &self.0.shared;
+        let share = shared.memory.share(shared.kind.bytes(&row));
         let encoded = match shared.spill.as_ref().map(|spill| spill.encode(&row)).transpose() {
             Ok(encoded) => encoded,
             Err(error) => {
@@ -236,19 +255,13 @@ where
     }
 }
 
-impl<T> Clone for Batcher<T>
-where
-    T: RowOwned + RowWrite + Send + Sync + 'static,
-{
+impl<T: Send + Sync + 'static> Clone for Batcher<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T> fmt::Debug for Batcher<T>
-where
-    T: RowOwned + RowWrite + Send + Sync + 'static,
-{
+impl<T: Send + Sync + 'static> fmt::Debug for Batcher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batcher")
             .field("name", &self.0.name)

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// Its handle, its resource's close and its last flush have one of these; the last to go ends the task.
-pub(super) struct Owner<T> {
+pub(super) struct Owner<T: 'static> {
     pub(super) name: String,
     pub(super) shared: Arc<Shared<T>>,
     /// Ends the task.
@@ -119,7 +119,7 @@ impl<T: Send + Sync + 'static> Owner<T> {
     }
 }
 
-impl<T> Drop for Owner<T> {
+impl<T: 'static> Drop for Owner<T> {
     fn drop(&mut self) {
         self.stop.cancel();
         let rows = self.shared.counts().pending();

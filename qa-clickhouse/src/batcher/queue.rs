@@ -15,8 +15,9 @@ pub(super) enum Due {
 /// Rows that are inserted together. Once it is sealed its rows never change.
 pub(super) struct Batch<T> {
     pub(super) number: u64,
-    /// `None` where they are on the disk alone.
+    /// The chunks that have its rows. `None` where they are on the disk alone.
     pub(super) rows: Option<Vec<T>>,
+    /// How many rows it has.
     pub(super) count: usize,
     /// Bytes in memory, that is.
     pub(super) bytes: usize,
@@ -35,7 +36,14 @@ pub(super) struct Queue<T> {
     id: u128,
 }
 
-/// Where a row went.
+/// What a chunk takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+}
+
+/// Where a chunk went.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) batch: u64,
@@ -56,18 +64,19 @@ impl<T> Queue<T> {
         self.batches.push_back(batch);
     }
 
-    /// Takes the row with this number, which grows with each.
+    /// Takes a chunk, whose last row has this number, which grows with each.
     pub(super) fn push(
         &mut self,
         number: u64,
-        row: T,
-        bytes: usize,
+        chunk: T,
+        size: Size,
         limits: &BatchOptions,
         now: Instant,
     ) -> Place {
-        // A row that would make it too large begins the next.
+        // A chunk that would make it too large begins the next.
         if let Some(open) = self.open()
-            && open.bytes.saturating_add(bytes) > limits.max_bytes
+            && (open.bytes.saturating_add(size.bytes) > limits.max_bytes
+                || open.count.saturating_add(size.rows) > limits.max_rows)
         {
             open.sealed = true;
         }
@@ -76,10 +85,10 @@ impl<T> Queue<T> {
             self.begin(now);
         }
         let Some(open) = self.open() else { unreachable!("there is one by now") };
-        open.rows.get_or_insert_default().push(row);
+        open.rows.get_or_insert_default().push(chunk);
         open.last = number;
-        open.count += 1;
-        open.bytes += bytes;
+        open.count += size.rows;
+        open.bytes += size.bytes;
         open.sealed = open.count >= limits.max_rows || open.bytes >= limits.max_bytes;
         Place { batch: open.number, noteworthy: fresh || open.sealed }
     }
@@ -101,6 +110,11 @@ impl<T> Queue<T> {
 
     fn open(&mut self) -> Option<&mut Batch<T>> {
         self.batches.back_mut().filter(|batch| !batch.sealed)
+    }
+
+    /// The chunk that the next one would stand behind, in one batch.
+    pub(super) fn last(&self) -> Option<&T> {
+        self.batches.back().filter(|batch| !batch.sealed)?.rows.as_ref()?.last()
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -174,13 +188,14 @@ mod tests {
     proptest! {
         #[test]
         fn rows_stay_in_order_and_no_batch_is_above_its_limits(
-            sizes in prop::collection::vec(1usize..50, 0..200),
+            sizes in prop::collection::vec((1usize..5, 1usize..50), 0..200),
             max_rows in 1usize..20, max_bytes in 1usize..200, seals in prop::collection::btree_set(0usize..200, 0..20),
         ) {
             let (limits, now) = (limits(max_rows, max_bytes), Instant::now());
             let mut queue = Queue::new(0, 5);
-            for (row, bytes) in sizes.iter().enumerate() {
-                queue.push(row as u64, row, *bytes, &limits, now);
+            for (row, (rows, bytes)) in sizes.iter().enumerate() {
+                let size = Size { rows: *rows, bytes: *bytes };
+                queue.push(row as u64, row, size, &limits, now);
                 if seals.contains(&row) {
                     queue.seal();
                 }
@@ -189,36 +204,38 @@ mod tests {
             for (at, batch) in batches.iter().enumerate() {
                 prop_assert_eq!(batch.number, 5 + at as u64);
                 let rows = batch.rows.as_ref().unwrap();
-                prop_assert_eq!(rows.len(), batch.count);
-                let bytes: usize = rows.iter().map(|row| sizes[*row]).sum();
-                prop_assert_eq!(bytes, batch.bytes);
-                prop_assert!(batch.count <= max_rows);
-                prop_assert!(batch.bytes <= max_bytes || batch.count == 1, "one row may be larger");
+                let count: usize = rows.iter().map(|row| sizes[*row].0).sum();
+                let bytes: usize = rows.iter().map(|row| sizes[*row].1).sum();
+                prop_assert_eq!((count, bytes), (batch.count, batch.bytes));
+                prop_assert!(batch.count <= max_rows || rows.len() == 1);
+                prop_assert!(batch.bytes <= max_bytes || rows.len() == 1, "one may be larger");
             }
             let rows: Vec<_> = batches.into_iter().flat_map(|batch| batch.rows.unwrap()).collect();
             prop_assert_eq!(rows, (0..sizes.len()).collect::<Vec<_>>());
         }
     }
 
+    const ONE: Size = Size { rows: 1, bytes: 1 };
+
     #[test]
     fn a_batch_is_due_when_it_is_full_or_sealed_or_old() {
         let (limits, now) = (limits(2, 100), Instant::now());
         let mut queue = Queue::new(0, 1);
         assert_eq!(queue.due(&limits, now), Due::WhenWoken);
-        assert_eq!(queue.push(1, 'a', 1, &limits, now), Place { batch: 1, noteworthy: true });
+        assert_eq!(queue.push(1, 'a', ONE, &limits, now), Place { batch: 1, noteworthy: true });
         let age = limits.max_age;
         assert_eq!(queue.due(&limits, now), Due::At(now + age));
         assert_eq!(queue.due(&limits, now + age), Due::Now);
-        assert_eq!(queue.push(2, 'b', 1, &limits, now), Place { batch: 1, noteworthy: true });
+        assert_eq!(queue.push(2, 'b', ONE, &limits, now), Place { batch: 1, noteworthy: true });
         assert_eq!(queue.due(&limits, now), Due::Now);
         assert_eq!(queue.take().unwrap().rows.unwrap(), ['a', 'b']);
-        queue.push(3, 'c', 1, &limits, now + age);
+        queue.push(3, 'c', ONE, &limits, now + age);
         assert_eq!(queue.due(&limits, now + age), Due::At(now + 2 * age), "its own age");
         queue.seal();
         assert_eq!(queue.due(&limits, now + age), Due::Now);
         let never = BatchOptions { max_age: Duration::MAX, ..limits };
         queue.take();
-        queue.push(4, 'd', 1, &never, now);
+        queue.push(4, 'd', ONE, &never, now);
         assert_eq!(queue.due(&never, now), Due::WhenWoken);
     }
 
@@ -227,7 +244,7 @@ mod tests {
         let (limits, now) = (limits(1, 100), Instant::now());
         let mut queue = Queue::new(0, 1);
         for row in 1..=4 {
-            queue.push(row, row, 10, &limits, now);
+            queue.push(row, row, Size { bytes: 10, ..ONE }, &limits, now);
         }
         assert_eq!(queue.evict(0), 0);
         assert_eq!(queue.evict(3), 20);

@@ -34,20 +34,22 @@ impl<T> std::error::Error for PushError<T> {
 pub struct PushAllError<T> {
     /// The rows, in order.
     pub rows: Vec<T>,
+    /// How many rows those are; record batches have many each.
+    pub left: u64,
     /// Why they were not taken.
     pub error: Error,
 }
 
 impl<T> fmt::Debug for PushAllError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, error } = self;
-        f.debug_struct("PushAllError").field("rows", &rows.len()).field("error", error).finish()
+        let Self { rows: _, left, error } = self;
+        f.debug_struct("PushAllError").field("left", left).field("error", error).finish()
     }
 }
 
 impl<T> fmt::Display for PushAllError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} rows were not taken: {}", self.rows.len(), self.error)
+        write!(f, "{} rows were not taken: {}", self.left, self.error)
     }
 }
 
@@ -81,6 +83,8 @@ pub struct BatchReport<T> {
     /// The rows that are not known to be stored, in order. With a spill only those that the disk has
     /// not.
     pub rows: Vec<T>,
+    /// How many rows those are; record batches have many each.
+    pub left: u64,
     /// How many rows are on the disk and not known to be stored, for the next batcher on its folder.
     pub spilled: u64,
     /// Why they are not.
@@ -97,12 +101,12 @@ impl<T> BatchReport<T> {
 
 impl<T> fmt::Debug for BatchReport<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stored, refused, unknown, rows, spilled, cause } = self;
+        let Self { stored, refused, unknown, rows: _, left, spilled, cause } = self;
         f.debug_struct("BatchReport")
             .field("stored", stored)
             .field("refused", refused)
             .field("unknown", unknown)
-            .field("rows", &rows.len())
+            .field("left", left)
             .field("spilled", spilled)
             .field("cause", cause)
             .finish()
@@ -111,9 +115,9 @@ impl<T> fmt::Debug for BatchReport<T> {
 
 impl<T> fmt::Display for BatchReport<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stored, refused, unknown, rows, spilled, cause } = self;
+        let Self { stored, refused, unknown, rows: _, left, spilled, cause } = self;
         write!(f, "{stored} rows stored, {refused} refused, ")?;
-        write!(f, "{} left, {spilled} on the disk, {unknown} of them unknown", rows.len())?;
+        write!(f, "{left} left, {spilled} on the disk, {unknown} of them unknown")?;
         cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }

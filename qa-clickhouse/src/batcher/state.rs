@@ -1,6 +1,7 @@
 //! The rows, and what is known of them.
 
-use super::queue::{Due, Queue};
+use super::kind::{Kind, behind};
+use super::queue::{Due, Queue, Size};
 use super::spill::{Left, Spill};
 use super::work::{Counts, Insertion, Next, Work};
 use super::{BatchMemory, BatchOptions, BatchReport, PushError};
@@ -18,8 +19,9 @@ struct State<T> {
 }
 
 /// What the handles and the tasks share.
-pub(super) struct Shared<T> {
+pub(super) struct Shared<T: 'static> {
     state: Mutex<State<T>>,
+    pub(super) kind: &'static dyn Kind<T>,
     pub(super) options: BatchOptions,
     resource: String,
     table: String,
@@ -36,6 +38,7 @@ pub(super) struct Shared<T> {
 impl<T> Shared<T> {
     pub(super) fn new(
         (resource, table): (&str, &str),
+        kind: &'static dyn Kind<T>,
         options: BatchOptions,
         memory: BatchMemory,
         spill: Option<(Spill<T>, Vec<Left>)>,
@@ -52,6 +55,7 @@ impl<T> Shared<T> {
         counts.synced = counts.taken;
         Self {
             state: Mutex::new(State { counts, queue, work: None, refuses: false }),
+            kind,
             options,
             resource: resource.to_owned(),
             table: table.to_owned(),
@@ -226,30 +230,34 @@ impl<T> Shared<T> {
         let mut state = self.lock();
         let State { counts, queue, work, .. } = &mut *state;
         let (mut rows, mut left, mut unknown, mut bytes) = (Vec::new(), 0, 0, 0);
+        let mut spilled = 0;
         if let Some(work) = work.take() {
             (left, unknown, bytes) = (work.parts.rows(), work.unknown(), work.bytes);
-            rows.extend(work.into_left());
+            if self.spill.is_some() {
+                spilled = left;
+            } else {
+                rows.extend(work.into_left(self.kind));
+            }
         }
         let on_disk = |last: u64, count: usize| {
             let unwritten = last.saturating_sub(counts.synced);
             count - usize::try_from(unwritten).unwrap_or(count).min(count)
         };
-        let mut spilled = if self.spill.is_some() { left } else { 0 };
-        rows.drain(..spilled.min(rows.len()));
         for batch in queue.drain() {
             left += batch.count;
             bytes += batch.bytes;
             let written = if self.spill.is_some() { on_disk(batch.last, batch.count) } else { 0 };
             spilled += written;
             // Rows that are not here are on the disk, every one of them.
-            rows.extend(batch.rows.into_iter().flatten().skip(written));
+            rows.extend(behind(self.kind, batch.rows.into_iter().flatten(), written));
         }
         counts.handed_back += left as u64;
         let (stored, refused) = (counts.stored, counts.refused);
         drop(state);
         self.memory.give_back(bytes);
         let cause = if left == 0 { None } else { cause };
-        BatchReport { stored, refused, unknown, rows, spilled: spilled as u64, cause }
+        let (left, spilled) = ((left - spilled) as u64, spilled as u64);
+        BatchReport { stored, refused, unknown, rows, left, spilled, cause }
     }
 
     pub(super) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
@@ -263,8 +271,8 @@ impl<T> Shared<T> {
 }
 
 impl<T: Send + 'static> Shared<T> {
-    /// Takes a row for which there is memory, and a place on the disk where it was encoded for that.
-    /// Gives its number.
+    /// Takes a chunk for which there is memory, and a place on the disk where it was encoded for that.
+    /// Gives the number of its last row.
     pub(super) fn take(
         &self,
         row: T,
@@ -278,9 +286,13 @@ impl<T: Send + 'static> Shared<T> {
             return Err(PushError { row: Some(row), error });
         }
         let State { counts, queue, .. } = &mut *state;
-        counts.taken += 1;
+        if queue.last().is_some_and(|last| !self.kind.fits(last, &row)) {
+            queue.seal();
+        }
+        let size = Size { rows: self.kind.rows(&row), bytes: share as usize };
+        counts.taken += size.rows as u64;
         let number = counts.taken;
-        let place = queue.push(number, row, share as usize, &self.options, Instant::now());
+        let place = queue.push(number, row, size, &self.options, Instant::now());
         if let (Some(spill), Some(bytes)) = (&self.spill, encoded) {
             // Under the lock: the disk has rows in the order in which they were taken.
             spill.write(number, place.batch, self.id, bytes);

@@ -1,5 +1,6 @@
 //! The batch under way, and how many rows became of what.
 
+use super::kind::{Kind, behind};
 use super::parts::Parts;
 use super::queue::Batch;
 use qa_resource_core::Error;
@@ -31,8 +32,10 @@ impl Counts {
 /// The batch under way.
 pub(super) struct Work<T> {
     pub(super) batch: u64,
+    /// The chunks that have its rows.
     pub(super) rows: Arc<Vec<T>>,
     pub(super) parts: Parts,
+    total: usize,
     pub(super) token: String,
     /// What its rows take of the memory.
     pub(super) bytes: usize,
@@ -48,7 +51,8 @@ impl<T> Work<T> {
     pub(super) fn new(batch: &Batch<T>, rows: Vec<T>) -> Self {
         Self {
             batch: batch.number,
-            parts: Parts::whole(rows.len()),
+            parts: Parts::whole(batch.count),
+            total: batch.count,
             rows: Arc::new(rows),
             token: format!("qa-{:032x}-{}", batch.id, batch.number),
             bytes: batch.bytes,
@@ -74,9 +78,9 @@ impl<T> Work<T> {
     }
 
     /// The rows that are left, in order.
-    pub(super) fn into_left(self) -> impl Iterator<Item = T> {
-        let settled = self.rows.len() - self.parts.rows();
-        Arc::into_inner(self.rows).into_iter().flatten().skip(settled)
+    pub(super) fn into_left(self, kind: &dyn Kind<T>) -> impl Iterator<Item = T> {
+        let settled = self.total - self.parts.rows();
+        behind(kind, Arc::into_inner(self.rows).into_iter().flatten(), settled)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::dead_letters::DeadLetters;
 use super::fate::{self, Fate, Part};
-use super::insert::{Columns, How, columns, insert, unchanged};
+use super::insert::{Columns, How, columns, unchanged};
+use super::kind::pieces;
 use super::queue::Due;
 use super::state::Shared;
 use super::work::{Insertion, Next};
 use crate::ClickHouse;
 use clickhouse::error::Error as DriverError;
-use clickhouse::{RowOwned, RowWrite};
 use qa_resource_core::{
     Backend, Backoff, Error, ErrorKind, Group, Lease, Outcome, Resource, Result,
 };
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// Inserts batches, one after the other, as they are due.
-pub(super) struct Worker<T> {
+pub(super) struct Worker<T: 'static> {
     pub(super) shared: Arc<Shared<T>>,
     pub(super) group: Group<ClickHouse>,
     pub(super) table: String,
@@ -31,10 +31,7 @@ pub(super) struct Worker<T> {
     pub(super) unsure: Option<Resource<ClickHouse>>,
 }
 
-impl<T> Worker<T>
-where
-    T: RowOwned + RowWrite + Send + Sync + 'static,
-{
+impl<T: Send + Sync + 'static> Worker<T> {
     /// Runs until it is dropped; every row is in `shared` at every await, so nothing is lost then.
     pub(super) async fn run(mut self) {
         loop {
@@ -111,18 +108,17 @@ where
     async fn attempt(&mut self, insertion: &Insertion<T>) -> Result<()> {
         let shared = &*self.shared;
         let Insertion { rows, part, token, .. } = insertion;
-        let rows = &rows[part.clone()];
         let (table, mode) = (self.table.as_str(), shared.options.mode);
         let how = How { table, token, mode, checked: self.checked };
         let known = if self.checked { None } else { self.known.as_ref() };
         let attempt = |lease: Lease<ClickHouse>| async move {
             if let Some(known) = known
-                && !unchanged(T::COLUMN_NAMES, known, &columns(&lease, table).await?)
+                && !unchanged(shared.kind.names(), known, &columns(&lease, table).await?)
             {
                 return Err(DriverError::SchemaMismatch(format!("{table} has changed")));
             }
             let was_safe = shared.begin_attempt();
-            let result = insert(&lease, rows, how).await;
+            let result = shared.kind.insert(&lease, rows, part.clone(), how).await;
             if let Err(error) = &result
                 && was_safe
                 && ClickHouse::classify(error).outcome == Outcome::NotApplied
@@ -149,7 +145,7 @@ where
 
     /// Remembers the table's columns after the first insert; where that fails, after the next.
     async fn learn(&mut self) {
-        if self.known.is_none() {
+        if self.known.is_none() && !self.shared.kind.names().is_empty() {
             self.known = self.look().await.ok();
         }
     }
@@ -174,16 +170,18 @@ where
     async fn may_go_unchecked(&self, error: &Error) -> bool {
         let refused = matches!(fate::cause(error), Some(DriverError::SchemaMismatch(_)));
         let (true, true, Some(known)) = (refused, self.checked, &self.known) else { return false };
-        self.look().await.is_ok_and(|now| unchanged(T::COLUMN_NAMES, known, &now))
+        self.look().await.is_ok_and(|now| unchanged(self.shared.kind.names(), known, &now))
     }
 
     /// Gives the one row of the part to the dead letters.
     async fn refuse(&mut self, insertion: &Insertion<T>, error: &Error) -> Result<()> {
-        let (Some(take), Some(row)) =
-            (&self.dead_letters, insertion.rows.get(insertion.part.start))
-        else {
+        let kind = self.shared.kind;
+        let found = pieces(kind, &insertion.rows, insertion.part.clone()).next();
+        let (Some(take), Some((chunk, at))) = (&self.dead_letters, found) else {
             return Err(error.clone());
         };
+        let alone = kind.slice(chunk, at);
+        let row = alone.as_ref().unwrap_or(chunk);
         let limit = self.group.settings().operation_timeout;
         let failed = |why: String| {
             let message = format!("a refused row went nowhere: {why}");

@@ -3,12 +3,17 @@
 use clickhouse::{RowOwned, RowRead, RowWrite};
 use serde::{Deserialize, Serialize};
 
-/// Rows of one type, as bytes. The types hide behind functions, so that only who spills has to have
+pub(in crate::batcher) type Coded<V> = Result<V, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Chunks of one type, as bytes. The types hide behind functions, so that only who spills has to have
 /// rows that can be read.
 pub(in crate::batcher) struct Codec<T> {
-    pub(super) names: String,
-    encode: fn(&T) -> Result<Vec<u8>, postcard::Error>,
-    decode: fn(&[u8]) -> Result<T, postcard::Error>,
+    /// What the chunks have to be of, to be read again.
+    pub(in crate::batcher) names: String,
+    pub(in crate::batcher) encode: fn(&T) -> Coded<Vec<u8>>,
+    pub(in crate::batcher) decode: fn(&[u8]) -> Coded<T>,
+    /// How many rows a chunk has. `None` where the bytes are of no chunk.
+    pub(in crate::batcher) rows: fn(&[u8]) -> Option<usize>,
 }
 
 impl<T> Codec<T>
@@ -16,32 +21,23 @@ where
     T: RowOwned + RowRead + RowWrite,
 {
     pub(in crate::batcher) fn new() -> Self {
-        Self { names: T::COLUMN_NAMES.join(","), encode: encode::<T>, decode: decode::<T> }
+        let names = T::COLUMN_NAMES.join(",");
+        Self { names, encode: encode::<T>, decode: decode::<T>, rows: |_| Some(1) }
     }
 }
 
-impl<T> Codec<T> {
-    pub(in crate::batcher) fn encode(&self, row: &T) -> Result<Vec<u8>, postcard::Error> {
-        (self.encode)(row)
-    }
-
-    pub(super) fn decode(&self, bytes: &[u8]) -> Result<T, postcard::Error> {
-        (self.decode)(bytes)
-    }
-}
-
-fn encode<T: RowOwned + RowWrite>(row: &T) -> Result<Vec<u8>, postcard::Error> {
-    fn bytes<S: Serialize>(row: &S) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_stdvec(row)
+fn encode<T: RowOwned + RowWrite>(row: &T) -> Coded<Vec<u8>> {
+    fn bytes<S: Serialize>(row: &S) -> Coded<Vec<u8>> {
+        Ok(postcard::to_stdvec(row)?)
     }
     bytes::<T::Value<'_>>(row)
 }
 
 /// The bytes are those of the row and of nothing else: what is left over is of another type.
-fn decode<T: RowOwned + RowRead>(bytes: &[u8]) -> Result<T, postcard::Error> {
-    fn row<'a, D: Deserialize<'a>>(bytes: &'a [u8]) -> Result<D, postcard::Error> {
+fn decode<T: RowOwned + RowRead>(bytes: &[u8]) -> Coded<T> {
+    fn row<'a, D: Deserialize<'a>>(bytes: &'a [u8]) -> Coded<D> {
         let (row, rest) = postcard::take_from_bytes(bytes)?;
-        if rest.is_empty() { Ok(row) } else { Err(postcard::Error::DeserializeBadEncoding) }
+        if rest.is_empty() { Ok(row) } else { Err(postcard::Error::DeserializeBadEncoding.into()) }
     }
     row::<T::Value<'_>>(bytes)
 }

@@ -11,6 +11,9 @@ const SUFFIX: &str = "rows";
 /// A frame is begun anew beyond this.
 const FRAME: usize = 16 << 20;
 
+/// How many rows these bytes are, which were written as one. `None` where they are none.
+pub(super) type CountRows = fn(&[u8]) -> Option<usize>;
+
 /// What is to be done with the files, in this order.
 pub(super) enum Order {
     /// This row belongs to this batch, which was taken under this identity.
@@ -39,7 +42,11 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Takes the folder, which is made where it's missing, and says what is in it.
-    pub(super) fn open(path: &Path, names: &str) -> io::Result<(Self, Vec<Found>)> {
+    pub(super) fn open(
+        path: &Path,
+        names: &str,
+        count: CountRows,
+    ) -> io::Result<(Self, Vec<Found>)> {
         fs::create_dir_all(path)?;
         let lock =
             OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"))?;
@@ -52,11 +59,11 @@ impl Folder {
             synced: BTreeMap::new(),
             _lock: lock,
         };
-        let found = folder.take_stock()?;
+        let found = folder.take_stock(count)?;
         Ok((folder, found))
     }
 
-    fn take_stock(&mut self) -> io::Result<Vec<Found>> {
+    fn take_stock(&mut self, count: CountRows) -> io::Result<Vec<Found>> {
         let mut batches = BTreeSet::new();
         for entry in fs::read_dir(&self.path)? {
             batches.extend(number(&entry?.path()));
@@ -73,8 +80,13 @@ impl Folder {
                 tracing::warn!(file = %file.display(), torn, "a crash left bytes of rows that were acknowledged to nobody");
             }
             self.synced.insert(batch, bytes.len() as u64);
-            let (id, rows) = (segment.id, segment.rows.len());
-            found.push(Found { batch, id, rows, bytes: bytes.len() as u64 });
+            let rows = segment.rows.iter().map(|row| count(&bytes[row.clone()]));
+            let rows = rows.sum::<Option<usize>>().ok_or_else(|| {
+                let file = self.file(batch);
+                let message = format!("{}: it holds no rows of this kind", file.display());
+                io::Error::new(io::ErrorKind::InvalidData, message)
+            })?;
+            found.push(Found { batch, id: segment.id, rows, bytes: bytes.len() as u64 });
         }
         Ok(found)
     }
@@ -185,17 +197,21 @@ mod tests {
         Order::Row { batch, id: 7, bytes: bytes.to_vec() }
     }
 
+    fn each(_: &[u8]) -> Option<usize> {
+        Some(1)
+    }
+
     #[test]
     fn what_is_carried_out_is_there_after_a_restart_and_what_is_removed_is_not() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("deep/spill");
-        let (mut folder, found) = Folder::open(&path, "a,b").unwrap();
+        let (mut folder, found) = Folder::open(&path, "a,b", each).unwrap();
         assert!(found.is_empty());
         folder.carry_out(&[row(1, b"x"), row(1, b""), row(2, b"z")]).unwrap();
         folder.carry_out(&[row(2, b"last"), Order::Remove { batch: 1 }]).unwrap();
         folder.carry_out(&[Order::Remove { batch: 1 }]).unwrap();
         drop(folder);
-        let (folder, found) = Folder::open(&path, "a,b").unwrap();
+        let (folder, found) = Folder::open(&path, "a,b", each).unwrap();
         let found: Vec<_> = found.iter().map(|found| (found.batch, found.id, found.rows)).collect();
         assert_eq!(found, [(2, 7, 2)]);
         assert_eq!(folder.load(2).unwrap(), [b"z".to_vec(), b"last".to_vec()]);
@@ -204,7 +220,7 @@ mod tests {
     #[test]
     fn a_failed_attempt_leaves_nothing_and_a_file_of_no_rows_is_cleared_away() {
         let home = tempfile::tempdir().unwrap();
-        let (mut folder, _) = Folder::open(home.path(), "a").unwrap();
+        let (mut folder, _) = Folder::open(home.path(), "a", each).unwrap();
         folder.carry_out(&[row(1, b"one")]).unwrap();
         let file = folder.file(1);
         let half = [fs::read(&file).unwrap(), vec![9; 5]].concat();
@@ -214,7 +230,7 @@ mod tests {
         fs::write(folder.file(5), b"QA").unwrap();
         let crashed = folder.file(5);
         drop(folder);
-        let (_folder, found) = Folder::open(home.path(), "a").unwrap();
+        let (_folder, found) = Folder::open(home.path(), "a", each).unwrap();
         assert_eq!(found.len(), 1);
         assert!(!crashed.exists());
     }
@@ -222,12 +238,12 @@ mod tests {
     #[test]
     fn a_folder_has_one_owner_and_rows_of_other_columns_are_refused() {
         let home = tempfile::tempdir().unwrap();
-        let (mut folder, _) = Folder::open(home.path(), "a").unwrap();
-        let error = Folder::open(home.path(), "a").err().unwrap();
+        let (mut folder, _) = Folder::open(home.path(), "a", each).unwrap();
+        let error = Folder::open(home.path(), "a", each).err().unwrap();
         assert!(error.to_string().contains("another batcher"), "{error}");
         folder.carry_out(&[row(1, b"one")]).unwrap();
         drop(folder);
-        let error = Folder::open(home.path(), "a,b").err().unwrap();
+        let error = Folder::open(home.path(), "a,b", each).err().unwrap();
         assert!(error.to_string().contains("the columns a and not a,b"), "{error}");
     }
 }

@@ -4,10 +4,10 @@ mod codec;
 mod folder;
 mod segment;
 
-pub(super) use codec::Codec;
+pub(super) use codec::{Codec, Coded};
 
 use super::handle::DROPPED_LIMIT;
-use folder::{Folder, Found, Order};
+use folder::{CountRows, Folder, Found, Order};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -72,11 +72,11 @@ pub(super) struct Spill<T> {
 }
 
 /// Takes the folder; waits for a while for a batcher that has it.
-async fn take(path: &Path, names: &str) -> io::Result<(Folder, Vec<Found>)> {
+async fn take(path: &Path, names: &str, rows: CountRows) -> io::Result<(Folder, Vec<Found>)> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let (path, names) = (path.to_owned(), names.to_owned());
-        let opened = spawn_blocking(move || Folder::open(&path, &names)).await;
+        let opened = spawn_blocking(move || Folder::open(&path, &names, rows)).await;
         match opened.map_err(io::Error::other)? {
             Err(error) if is_held(&error) && Instant::now() < deadline => sleep(PAUSE).await,
             opened => return opened,
@@ -98,7 +98,7 @@ impl<T: Send + 'static> Spill<T> {
         options: SpillOptions,
         codec: Codec<T>,
     ) -> io::Result<(Self, Vec<Left>)> {
-        let (folder, found) = take(&options.folder, &codec.names).await?;
+        let (folder, found) = take(&options.folder, &codec.names, codec.rows).await?;
         let capacity = usize::try_from(options.capacity).unwrap_or(usize::MAX);
         let capacity = capacity.clamp(1, Semaphore::MAX_PERMITS);
         let spill = Self {
@@ -121,8 +121,8 @@ impl<T: Send + 'static> Spill<T> {
     }
 
     /// A row as it will be on the disk.
-    pub(super) fn encode(&self, row: &T) -> Result<Vec<u8>, postcard::Error> {
-        self.codec.encode(row)
+    pub(super) fn encode(&self, row: &T) -> Coded<Vec<u8>> {
+        (self.codec.encode)(row)
     }
 
     /// How many places the row takes.
@@ -195,8 +195,8 @@ impl<T: Send + 'static> Spill<T> {
         let folder = Arc::clone(&self.folder);
         let rows = spawn_blocking(move || lock(&folder).load(batch)).await;
         let rows = rows.map_err(io::Error::other)??;
-        let rows = rows.iter().map(|row| self.codec.decode(row));
-        rows.collect::<Result<_, _>>().map_err(|error| {
+        let rows = rows.iter().map(|row| (self.codec.decode)(row));
+        rows.collect::<Coded<_>>().map_err(|error| {
             let batch = format!("batch {batch:016x} is of another type of row: {error}");
             io::Error::new(io::ErrorKind::InvalidData, batch)
         })
