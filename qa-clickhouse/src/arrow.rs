@@ -16,6 +16,7 @@ use crate::{ClickHouse, InsertMode, Query};
 use arrow_array::RecordBatch;
 use clickhouse::Client;
 use clickhouse::error::Result as DriverResult;
+use clickhouse::query::Query as DriverQuery;
 use clickhouse_ext_arrow::{ArrowClientExt, ArrowCursor, ArrowQueryExt};
 use qa_resource_core::{Group, Result};
 use std::fmt;
@@ -38,13 +39,16 @@ impl Query {
     /// # Cancel safety
     /// Nothing was sent where this is dropped.
     pub async fn arrow(self) -> Result<ArrowStream> {
-        let (mut running, query) = Attempts::new(self).send().await?;
-        let cursor = query.fetch_arrow().map_err(|error| running.failed(error))?;
-        Ok(ArrowStream { cursor, running })
+        ArrowStream::new(Attempts::new(self).send().await?)
     }
 }
 
 impl ArrowStream {
+    pub(crate) fn new((mut running, query): (Running, DriverQuery)) -> Result<Self> {
+        let cursor = query.fetch_arrow().map_err(|error| running.failed(error))?;
+        Ok(Self { cursor, running })
+    }
+
     /// The next batch. `None` after the last one.
     ///
     /// # Errors

@@ -30,7 +30,7 @@
 //! | key | meaning |
 //! |---|---|
 //! | `keep_alive` | the server's `keep_alive_timeout` in seconds, default 10 (servers before 23.11: 3); an idle connection is closed a second before |
-//! | `compression` | of what is inserted and read: `lz4` (default) or `none` |
+//! | `compression` | of what is inserted and read: `lz4` (default), `none`, or with the feature `zstd` also `zstd` and `zstd:1` to `zstd:22`, the level of what is inserted (3); that of what is read is the server's `http_zlib_compression_level` |
 //! | one of [`SETTINGS`] | sent with every query, such as `max_threads=4` |
 //!
 //! Nothing is set that the URL does not have: the server's own defaults fit its machine. What QUANTAXIS
@@ -51,7 +51,8 @@
 //!
 //! # Features
 //!
-//! `tls` for `clickhouses://`; `arrow` for answers and inserts in columns, as Arrow record batches.
+//! `tls` for `clickhouses://`; `arrow` for answers and inserts in columns, as Arrow record batches, which a
+//! [`Batcher`] takes too; `polars` for the same as `DataFrame`s; `zstd` for that compression.
 //!
 //! # What is logged
 //!
@@ -66,6 +67,8 @@ mod classify;
 mod codes;
 mod http;
 pub mod metrics;
+#[cfg(feature = "polars")]
+pub mod polars;
 mod query;
 mod tables;
 #[cfg(not(feature = "tls"))]
@@ -74,6 +77,11 @@ mod tls;
 #[cfg(feature = "tls")]
 mod tls;
 mod url;
+#[cfg(not(feature = "zstd"))]
+#[path = "no_zstd.rs"]
+mod zstd;
+#[cfg(feature = "zstd")]
+mod zstd;
 
 pub use backend::ClickHouse;
 pub use batcher::{

@@ -1,5 +1,6 @@
 //! From a URL to what the client is built from, with errors that never show a value.
 
+use crate::zstd;
 use clickhouse::Compression;
 use qa_resource_core::{Host, Result, Secret, Target};
 use std::time::Duration;
@@ -37,6 +38,9 @@ const KEEP_ALIVE: u64 = 10;
 /// How many seconds before the server an idle connection is closed here: a request that meets a connection
 /// which the server is just closing fails, and whether it was carried out is then not known.
 const MARGIN: u64 = 1;
+
+/// As the server's own default is.
+const ZSTD_LEVEL: i32 = 3;
 
 pub(crate) struct Url {
     pub(crate) tls: bool,
@@ -111,7 +115,22 @@ fn compression(target: &Target, value: &Secret) -> Result<Compression> {
     match value.expose() {
         "lz4" => Ok(Compression::Lz4),
         "none" => Ok(Compression::None),
-        _ => Err(target.config_error("the URL's key `compression` is not one of lz4, none")),
+        other => zstd::compression(
+            target,
+            level(other).ok_or_else(|| {
+                target.config_error(
+                    "the URL's key `compression` is not one of lz4, zstd, zstd:1 to zstd:22, none",
+                )
+            })?,
+        ),
+    }
+}
+
+/// The level of `zstd` or `zstd:LEVEL`.
+fn level(text: &str) -> Option<i32> {
+    match text.strip_prefix("zstd")? {
+        "" => Some(ZSTD_LEVEL),
+        level => level.strip_prefix(':')?.parse().ok().filter(|level| (1..=22).contains(level)),
     }
 }
 
@@ -142,7 +161,9 @@ mod tests {
                 "`max_thread` is not one of compression",
             ),
             ("clickhouse://h/?password=c4n4ry", "`password` is not one of compression"),
-            ("clickhouse://h/?compression=c4n4ry", "not one of lz4, none"),
+            ("clickhouse://h/?compression=c4n4ry", "not one of lz4, zstd"),
+            ("clickhouse://h/?compression=zstd:c4n4ry", "not one of lz4, zstd"),
+            ("clickhouse://h/?compression=zstd:23", "not one of lz4, zstd"),
             ("clickhouse://h/?keep_alive=c4n4ry", "not a number of seconds above 1"),
             ("clickhouse://h/?keep_alive=1", "not a number of seconds above 1"),
         ];

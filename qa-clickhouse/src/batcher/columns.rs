@@ -116,11 +116,10 @@ fn bytes(array: &dyn Array) -> usize {
 }
 
 fn of_list<O: OffsetSizeTrait>(array: &dyn Array) -> usize {
-    let list = array.as_list::<O>();
-    let (first, last) = (list.value_offsets()[0], list.value_offsets()[list.len()]);
-    let (first, last) = (first.as_usize(), last.as_usize());
-    let offsets = size_of_val(list.value_offsets());
-    offsets + bytes(&list.values().slice(first, last - first))
+    let lists = array.as_list::<O>();
+    let offsets = lists.value_offsets();
+    let (begin, end) = (offsets[0].as_usize(), offsets[lists.len()].as_usize());
+    size_of_val(offsets) + bytes(&lists.values().slice(begin, end - begin))
 }
 
 /// How many rows, and an Arrow stream of one batch.

@@ -22,17 +22,17 @@ const ATTEMPTS: usize = 3;
 /// some of it may have been read.
 #[must_use = "it is sent by execute, fetch, write_to and the like"]
 pub struct Query {
-    queries: Queries,
-    sql: String,
+    pub(super) queries: Queries,
+    pub(super) sql: String,
     id: Option<String>,
-    limit: Duration,
-    settings: Vec<(String, String)>,
-    params: Vec<Param>,
+    pub(super) limit: Duration,
+    pub(super) settings: Vec<(String, String)>,
+    pub(super) params: Vec<Param>,
     news: Option<watch::Sender<Progress>>,
 }
 
 /// Hands its value to the driver, which writes it as the server reads it.
-type Param = Box<dyn Fn(DriverQuery) -> DriverQuery + Send + Sync>;
+type Param = Arc<dyn Fn(DriverQuery) -> DriverQuery + Send + Sync>;
 
 impl Query {
     pub(super) fn new(queries: Queries, sql: String) -> Self {
@@ -46,7 +46,7 @@ impl Query {
         V: Serialize + Send + Sync + 'static,
     {
         let name = name.into();
-        self.params.push(Box::new(move |query| query.param(&name, &value)));
+        self.params.push(Arc::new(move |query| query.param(&name, &value)));
         self
     }
 
@@ -228,7 +228,7 @@ impl Attempts {
         Self { query, id, deadline, reads: false, sent: 0, tried: Vec::new(), delay: None }
     }
 
-    fn reading(query: Query) -> Self {
+    pub(crate) fn reading(query: Query) -> Self {
         Self { reads: true, ..Self::new(query) }
     }
 

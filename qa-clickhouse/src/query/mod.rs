@@ -1,6 +1,8 @@
 //! Queries that are bounded, and that end on the server when nobody waits for them.
 
 mod builder;
+#[cfg(feature = "polars")]
+mod describe;
 mod options;
 mod progress;
 mod raw;
@@ -19,6 +21,8 @@ pub use summary::Summary;
 
 #[cfg(feature = "arrow")]
 pub(crate) use builder::Attempts;
+#[cfg(feature = "polars")]
+pub(crate) use describe::Described;
 #[cfg(feature = "arrow")]
 pub(crate) use running::Running;
 
