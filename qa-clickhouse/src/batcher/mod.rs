@@ -55,7 +55,8 @@ use std::time::Duration;
 /// [`flush`](Self::flush) give the error with the server's words. A flush after that tries again;
 /// [`close`](Self::close) gives the rows back.
 ///
-/// With a [spill](BatcherBuilder::spill) the rows are on the disk as well, and outlive us.
+/// With a [spill](BatcherBuilder::spill) the rows are on the disk as well, and outlive us. With the feature
+/// `arrow`, `Batcher::columns` takes record batches in place of rows.
 ///
 /// Cheap to clone; all clones are the same batcher. When the last one is dropped, what it holds is
 /// inserted in the background, for 5 s at the most, and a warning says how many rows were lost (those

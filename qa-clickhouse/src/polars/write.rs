@@ -97,12 +97,27 @@ fn is_common(dtype: &ArrowDataType) -> bool {
     match dtype {
         Type::List(of) | Type::LargeList(of) => is_common(&of.dtype),
         Type::Dictionary(_, of, _) => is_common(of),
-        Type::Boolean | Type::Date32 | Type::Timestamp(..) | Type::Decimal(..) => true,
-        Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => true,
-        Type::UInt8 | Type::UInt16 | Type::UInt32 | Type::UInt64 => true,
-        Type::Float32 | Type::Float64 => true,
-        Type::Utf8 | Type::LargeUtf8 | Type::Binary | Type::LargeBinary => true,
-        _ => false,
+        other => matches!(
+            other,
+            Type::Int8
+                | Type::Int16
+                | Type::Int32
+                | Type::Int64
+                | Type::UInt8
+                | Type::UInt16
+                | Type::UInt32
+                | Type::UInt64
+                | Type::Float32
+                | Type::Float64
+                | Type::Boolean
+                | Type::Decimal(..)
+                | Type::Date32
+                | Type::Timestamp(..)
+                | Type::Utf8
+                | Type::LargeUtf8
+                | Type::Binary
+                | Type::LargeBinary
+        ),
     }
 }
 

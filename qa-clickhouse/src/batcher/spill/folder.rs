@@ -197,21 +197,19 @@ mod tests {
         Order::Row { batch, id: 7, bytes: bytes.to_vec() }
     }
 
-    fn each(_: &[u8]) -> Option<usize> {
-        Some(1)
-    }
+    const EACH: CountRows = |_| Some(1);
 
     #[test]
     fn what_is_carried_out_is_there_after_a_restart_and_what_is_removed_is_not() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("deep/spill");
-        let (mut folder, found) = Folder::open(&path, "a,b", each).unwrap();
+        let (mut folder, found) = Folder::open(&path, "a,b", EACH).unwrap();
         assert!(found.is_empty());
         folder.carry_out(&[row(1, b"x"), row(1, b""), row(2, b"z")]).unwrap();
         folder.carry_out(&[row(2, b"last"), Order::Remove { batch: 1 }]).unwrap();
         folder.carry_out(&[Order::Remove { batch: 1 }]).unwrap();
         drop(folder);
-        let (folder, found) = Folder::open(&path, "a,b", each).unwrap();
+        let (folder, found) = Folder::open(&path, "a,b", EACH).unwrap();
         let found: Vec<_> = found.iter().map(|found| (found.batch, found.id, found.rows)).collect();
         assert_eq!(found, [(2, 7, 2)]);
         assert_eq!(folder.load(2).unwrap(), [b"z".to_vec(), b"last".to_vec()]);
@@ -220,7 +218,7 @@ mod tests {
     #[test]
     fn a_failed_attempt_leaves_nothing_and_a_file_of_no_rows_is_cleared_away() {
         let home = tempfile::tempdir().unwrap();
-        let (mut folder, _) = Folder::open(home.path(), "a", each).unwrap();
+        let (mut folder, _) = Folder::open(home.path(), "a", EACH).unwrap();
         folder.carry_out(&[row(1, b"one")]).unwrap();
         let file = folder.file(1);
         let half = [fs::read(&file).unwrap(), vec![9; 5]].concat();
@@ -230,7 +228,7 @@ mod tests {
         fs::write(folder.file(5), b"QA").unwrap();
         let crashed = folder.file(5);
         drop(folder);
-        let (_folder, found) = Folder::open(home.path(), "a", each).unwrap();
+        let (_folder, found) = Folder::open(home.path(), "a", EACH).unwrap();
         assert_eq!(found.len(), 1);
         assert!(!crashed.exists());
     }
@@ -238,12 +236,12 @@ mod tests {
     #[test]
     fn a_folder_has_one_owner_and_rows_of_other_columns_are_refused() {
         let home = tempfile::tempdir().unwrap();
-        let (mut folder, _) = Folder::open(home.path(), "a", each).unwrap();
-        let error = Folder::open(home.path(), "a", each).err().unwrap();
+        let (mut folder, _) = Folder::open(home.path(), "a", EACH).unwrap();
+        let error = Folder::open(home.path(), "a", EACH).err().unwrap();
         assert!(error.to_string().contains("another batcher"), "{error}");
         folder.carry_out(&[row(1, b"one")]).unwrap();
         drop(folder);
-        let error = Folder::open(home.path(), "a,b", each).err().unwrap();
+        let error = Folder::open(home.path(), "a,b", EACH).err().unwrap();
         assert!(error.to_string().contains("the columns a and not a,b"), "{error}");
     }
 }
