@@ -4,7 +4,10 @@
 mod common;
 
 use common::{PATIENCE, execute, resource, shared};
-use qa_clickhouse::arrow::arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, UInt64Array};
+use qa_clickhouse::arrow::arrow_array::types::Int32Type;
+use qa_clickhouse::arrow::arrow_array::{
+    Array, ArrayRef, DictionaryArray, Float64Array, RecordBatch, UInt64Array,
+};
 use qa_clickhouse::{
     BatchOptions, BatchReport, Batcher, ClickHouse, InsertMode, SpillOptions, clickhouse,
 };
@@ -247,6 +250,26 @@ async fn other_columns_begin_another_insert_and_one_that_the_table_has_not_is_na
     execute(&bars, "ALTER TABLE columns_other ADD COLUMN nnn UInt64").await;
     within("a flush", PATIENCE, batcher.flush()).await.unwrap();
     clean(&batcher.close(PATIENCE).await, 42);
+}
+
+#[tokio::test]
+async fn batches_with_dictionaries_of_their_own_go_into_one_insert_whole_and_in_slices() {
+    let bars = resource(shared().await, Settings::default()).await;
+    execute(&bars, "CREATE OR REPLACE TABLE columns_coded (n UInt64, code LowCardinality(String)) ENGINE = MergeTree ORDER BY n").await;
+    let coded = |numbers: Range<u64>| {
+        let codes: DictionaryArray<Int32Type> =
+            numbers.clone().map(|n| Some(format!("code{n}"))).collect();
+        let codes: ArrayRef = Arc::new(codes);
+        let numbers: ArrayRef = Arc::new(UInt64Array::from_iter_values(numbers));
+        RecordBatch::try_from_iter([("n", numbers), ("code", codes)]).unwrap()
+    };
+    let batcher = start(&bars, "columns_coded", BatchOptions { max_rows: 40, ..patient() }).await;
+    batcher.push_all([coded(0..10), coded(10..20), coded(20..100)]).await.unwrap();
+    within("a flush", PATIENCE, batcher.flush()).await.unwrap();
+    clean(&batcher.close(PATIENCE).await, 100);
+    let sql = "SELECT count(), countIf(code = concat('code', toString(n))) FROM columns_coded";
+    let right = bars.run(|lease| async move { lease.query(sql).fetch_one::<(u64, u64)>().await });
+    assert_eq!(right.await.unwrap(), (100, 100));
 }
 
 #[tokio::test]
