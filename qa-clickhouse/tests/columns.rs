@@ -257,8 +257,8 @@ async fn batches_with_dictionaries_of_their_own_go_into_one_insert_whole_and_in_
     let bars = resource(shared().await, Settings::default()).await;
     execute(&bars, "CREATE OR REPLACE TABLE columns_coded (n UInt64, code LowCardinality(String)) ENGINE = MergeTree ORDER BY n").await;
     let coded = |numbers: Range<u64>| {
-        let codes: DictionaryArray<Int32Type> =
-            numbers.clone().map(|n| Some(format!("code{n}"))).collect();
+        let codes: Vec<_> = numbers.clone().map(|n| format!("code{n}")).collect();
+        let codes = codes.iter().map(String::as_str).collect::<DictionaryArray<Int32Type>>();
         let codes: ArrayRef = Arc::new(codes);
         let numbers: ArrayRef = Arc::new(UInt64Array::from_iter_values(numbers));
         RecordBatch::try_from_iter([("n", numbers), ("code", codes)]).unwrap()

@@ -76,8 +76,10 @@ async fn an_error_in_the_middle_is_an_error_with_zstd_too() {
     let bars = connect("zstd").await;
     let queries = Queries::new(&bars, QueryOptions::default());
     let thrown =
-        "SELECT number, throwIf(number = 400000, 'thrown in the middle') FROM numbers(800000)";
-    let all = queries.query(thrown).fetch_all::<(u64, u8)>();
+        "SELECT number, throwIf(number = 4000000, 'thrown in the middle') FROM numbers(8000000)";
+    // More than the server holds back before it answers.
+    let mut nowhere = tokio::io::sink();
+    let all = queries.query(thrown).write_to("RowBinary", &mut nowhere);
     let error = within("an error", PATIENCE, all).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Operation, "{error}");
     assert!(error.message().contains("thrown in the middle"), "{error}");
