@@ -90,7 +90,7 @@ const WALL_CLOCKS: [(&str, &str); 5] = [
     ("qa-resource-core/src/transition.rs", "the same"),
     ("qa-pool/src/http/report.rs", "since when a state is, for people"),
     ("qa-cli/src/words.rs", "when something was, and how far a server's clock is from ours"),
-    ("integration-tests/src/bin/experiments/machine.rs", "the day in the table"),
+    ("integration-tests/src/bin/experiments/host.rs", "the day in the table"),
 ];
 
 #[test]

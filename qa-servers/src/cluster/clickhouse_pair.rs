@@ -22,6 +22,7 @@ const NAME: &str = "clickhouse pair";
 #[derive(Debug)]
 pub struct ClickHousePair {
     nodes: [Server; 2],
+    natives: [u16; 2],
 }
 
 impl ClickHousePair {
@@ -51,7 +52,7 @@ impl ClickHousePair {
             nodes::start(System::ClickHouse, move |home| chdb::peer(home, like, natives, own))
         };
         let (one, two) = try_join(start(natives[0]), start(natives[1])).await?;
-        let pair = Self { nodes: [one, two] };
+        let pair = Self { nodes: [one, two], natives };
         pair.wait_ready(System::ClickHouse.start_limit()).await?;
         Ok(pair)
     }
@@ -60,6 +61,12 @@ impl ClickHousePair {
     #[must_use]
     pub fn nodes(&self) -> &[Server; 2] {
         &self.nodes
+    }
+
+    /// The ports at which the two speak the native protocol, with the same login, in the same order.
+    #[must_use]
+    pub fn native_ports(&self) -> [u16; 2] {
+        self.natives
     }
 
     /// Waits until both let a client log in and reach each other.

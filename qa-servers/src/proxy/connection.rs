@@ -1,6 +1,6 @@
 //! One connection: from the door to its end.
 
-use super::counts::Tally;
+use super::counts::{Open, Tally};
 use super::pump::{Broken, Cargo, Pump};
 use super::scene::{Orders, Watched};
 use super::silence::left;
@@ -24,13 +24,13 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(super) async fn serve(client: TcpStream, server: u16, scene: Watched, tally: Arc<Tally>) {
     // In this order: an order that is given once the connection is counted is for it.
     let orders = scene.borrow().orders;
-    let _open = tally.accept();
+    let open = tally.accept();
     let mut ends = Ends { client, server: None };
     let told = ended_by_order(scene.clone(), orders);
     let broken = tokio::select! {
         biased;
         broken = told => Err(broken),
-        ended = ends.pass(server, scene, orders, &tally) => ended,
+        ended = ends.pass(server, scene, orders, &open) => ended,
     };
     match broken {
         Ok(()) => {}
@@ -67,18 +67,18 @@ impl Ends {
         server: u16,
         scene: Watched,
         orders: Orders,
-        tally: &Tally,
+        open: &Open<'_>,
     ) -> Result<(), Broken> {
         match wait_for_door(&self.client, scene.clone()).await {
             Door::Open => {}
             Door::Silent => return Ok(()),
             Door::Reset | Door::Refuse => {
-                tally.turn_away();
+                open.turn_away();
                 return Err(Broken::Reset);
             }
         }
         let Some(server) = dial(server).await else {
-            tally.turn_away();
+            open.turn_away();
             return Err(Broken::Reset);
         };
         // Nagle's algorithm would put small pieces together again. It fails where the socket has
@@ -94,7 +94,7 @@ impl Ends {
             back,
             to,
             scene: scene.clone(),
-            tally,
+            open,
             cargo: Cargo::new(),
             half_closes: orders.half_closes(direction),
         };

@@ -1,7 +1,7 @@
 //! What passed through the proxy.
 
 use super::Direction;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -20,6 +20,9 @@ pub struct Counts {
     pub bytes_to_server: u64,
     /// Bytes passed on to the clients.
     pub bytes_to_client: u64,
+    /// How often a client spoke when the server had spoken last, or nobody had: for one who waits for
+    /// each answer, the round trips.
+    pub round_trips: u64,
 }
 
 /// The same, being counted.
@@ -29,6 +32,7 @@ pub(super) struct Tally {
     turned_away: AtomicU64,
     open: AtomicU64,
     bytes: [AtomicU64; 2],
+    round_trips: AtomicU64,
     first: Mutex<Option<Instant>>,
 }
 
@@ -38,15 +42,11 @@ impl Tally {
         self.accepted.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
         self.first().get_or_insert_with(Instant::now);
-        Open(self)
+        Open { tally: self, client_spoke: AtomicBool::new(false) }
     }
 
     pub(super) fn turn_away(&self) {
         self.turned_away.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn pass(&self, direction: Direction, bytes: usize) {
-        self.bytes[direction as usize].fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -56,6 +56,7 @@ impl Tally {
             open: self.open.load(Ordering::Relaxed),
             bytes_to_server: self.bytes[Direction::ToServer as usize].load(Ordering::Relaxed),
             bytes_to_client: self.bytes[Direction::ToClient as usize].load(Ordering::Relaxed),
+            round_trips: self.round_trips.load(Ordering::Relaxed),
         }
     }
 
@@ -66,10 +67,30 @@ impl Tally {
 }
 
 /// A connection that is open.
-pub(super) struct Open<'a>(&'a Tally);
+#[derive(Debug)]
+pub(super) struct Open<'a> {
+    tally: &'a Tally,
+    /// Whether the client spoke last.
+    client_spoke: AtomicBool,
+}
+
+impl Open<'_> {
+    pub(super) fn pass(&self, direction: Direction, bytes: usize) {
+        self.tally.bytes[direction as usize].fetch_add(bytes as u64, Ordering::Relaxed);
+        let client = direction == Direction::ToServer;
+        let before = self.client_spoke.swap(client, Ordering::Relaxed);
+        if client && !before {
+            self.tally.round_trips.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn turn_away(&self) {
+        self.tally.turn_away();
+    }
+}
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.tally.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,6 @@
 //! One direction of a connection.
 
-use super::counts::Tally;
+use super::counts::Open;
 use super::line::{Last, Line};
 use super::pace::{Pace, piece};
 use super::scene::Watched;
@@ -26,7 +26,7 @@ pub(super) struct Pump<'a> {
     pub(super) back: &'a ReadHalf<'a>,
     pub(super) to: WriteHalf<'a>,
     pub(super) scene: Watched,
-    pub(super) tally: &'a Tally,
+    pub(super) open: &'a Open<'a>,
     pub(super) cargo: Cargo,
     /// How often this direction had been half-closed when the connection began.
     pub(super) half_closes: u64,
@@ -156,7 +156,7 @@ impl Pump<'_> {
         match self.to.try_write(&cargo.piece) {
             Ok(written) => {
                 cargo.piece.drain(..written);
-                self.tally.pass(self.direction, written);
+                self.open.pass(self.direction, written);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return self.undelivered().await,

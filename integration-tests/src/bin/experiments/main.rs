@@ -22,6 +22,7 @@ mod fairness;
 mod frozen;
 mod half_open;
 mod herd;
+mod host;
 mod keys;
 mod leaks;
 mod limit;

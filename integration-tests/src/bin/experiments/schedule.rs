@@ -3,7 +3,8 @@
 use crate::catalogue::{self, Experiment, Needs};
 use crate::child;
 use crate::cli::Cli;
-use crate::machine::{self, Versions};
+use crate::host;
+use crate::machine::Versions;
 use crate::run::Against;
 use crate::table;
 use anyhow::{Result, bail};
@@ -61,8 +62,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
     let call = Call {
         cli,
         versions: Versions::ask().await,
-        date: machine::today()?,
-        machine: machine::machine()?,
+        date: host::today()?,
+        machine: host::machine()?,
         began: Instant::now(),
         all: jobs.len(),
         done: AtomicUsize::new(0),

@@ -1,0 +1,179 @@
+//! One call of the program: its servers, its peers, and the rows so far.
+
+use crate::budget::Budget;
+use crate::catalogue::Benchmark;
+use crate::child::Child;
+use crate::contest::{Contest, Party};
+use crate::peers::Peers;
+use crate::row::{Row, Setting};
+use crate::servers::Servers;
+use crate::{host, python};
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// What a benchmark is given.
+pub(crate) struct Bench {
+    /// Little work is wanted, to see that it works.
+    pub(crate) short: bool,
+    /// The servers, each started when it is first asked for.
+    pub(crate) servers: Servers,
+    rounds: u32,
+    peers: Peers,
+    now: Setting,
+    /// Of all that take part in the present benchmark.
+    versions: BTreeSet<String>,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Bench {
+    pub(crate) fn new(short: bool, rounds: u32) -> Result<Self> {
+        let now =
+            Setting { date: host::today()?, machine: host::machine()?, ..Setting::default() };
+        Ok(Self {
+            short,
+            servers: Servers::default(),
+            rounds,
+            peers: Peers::default(),
+            now,
+            versions: BTreeSet::new(),
+            rows: Vec::new(),
+        })
+    }
+
+    /// One of two values: the short form's or the full form's.
+    pub(crate) fn pick<T>(&self, short: T, full: T) -> T {
+        if self.short { short } else { full }
+    }
+
+    /// What is held from here on belongs to this benchmark.
+    pub(crate) fn turn_to(&mut self, benchmark: &Benchmark) {
+        self.now.id = benchmark.id.to_owned();
+        self.now.title = benchmark.title.to_owned();
+        self.versions = [format!("qa-resource {}", env!("CARGO_PKG_VERSION"))].into();
+    }
+
+    /// Says that a crate takes part, in the version of the lock file.
+    pub(crate) fn driver(&mut self, name: &str) {
+        self.versions.insert(format!("{name} {}", host::locked(name)));
+    }
+
+    /// Says that this takes part, with its version.
+    pub(crate) fn takes_part(&mut self, version: String) {
+        self.versions.insert(version);
+    }
+
+    /// Starts one of the peers that are Rust, in a process of its own.
+    pub(crate) async fn peer(&mut self, name: &str, url: &str) -> Result<Arc<Mutex<Child>>> {
+        let command = self.peers.command(name).await?;
+        self.start(command, name, url).await
+    }
+
+    /// Starts the Python peer that has this name.
+    pub(crate) async fn python(&mut self, name: &str, url: &str) -> Result<Arc<Mutex<Child>>> {
+        let command = python::command(name).await?;
+        self.start(command, name, url).await
+    }
+
+    async fn start(
+        &mut self,
+        command: tokio::process::Command,
+        name: &str,
+        url: &str,
+    ) -> Result<Arc<Mutex<Child>>> {
+        let child = Child::start(command, url).await;
+        let child = child.with_context(|| format!("starting {name}"))?;
+        self.takes_part(child.lock().await.about.clone());
+        Ok(child)
+    }
+
+    /// Has all parties take their turns, and keeps what came of it.
+    pub(crate) async fn hold(&mut self, mut contest: Contest) -> Result<()> {
+        let rounds = contest.rounds.map_or(self.rounds, |most| self.rounds.min(most));
+        let what = title(&contest.title, contest.at);
+        eprintln!("     {what}");
+        let samples = take_turns(&mut contest, rounds).await.with_context(|| what.clone())?;
+        let setting = Setting {
+            contest: contest.title,
+            at: contest.at,
+            ours_name: contest.ours.0,
+            versions: self.versions.iter().cloned().collect::<Vec<_>>().join(", "),
+            ..self.now.clone()
+        };
+        for (peer, sampled) in contest.peers.iter().zip(&samples[1..]) {
+            for (at, unit) in contest.units.iter().enumerate() {
+                let budget = peer.budgets.get(at).copied().unwrap_or(Budget::None);
+                let side = (peer.name.as_str(), sampled[at].as_slice());
+                let row = Row::new(&setting, unit, &samples[0][at], side, budget);
+                println!("{}", line(&what, &row));
+                self.rows.push(row);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The contest's title, with how much there was.
+pub(crate) fn title(contest: &str, at: Option<(&str, u32)>) -> String {
+    at.map_or_else(|| contest.to_owned(), |(axis, amount)| format!("{contest}, {amount} {axis}"))
+}
+
+fn line(what: &str, row: &Row) -> String {
+    let verdict = if row.pass { row.budget.clone() } else { format!("FAILED {}", row.budget) };
+    let Row { id, peer_name, unit, ours, peer, ratio, spread: [low, high], .. } = row;
+    format!(
+        "{id:<4} {what:<34} / {peer_name:<22} {ratio:>8.3} ({low:.3} to {high:.3})  \
+         {ours} / {peer} {unit}  {verdict}"
+    )
+}
+
+/// What was measured: of each party, ours first, for each unit, the rounds.
+async fn take_turns(contest: &mut Contest, rounds: u32) -> Result<Vec<Vec<Vec<f64>>>> {
+    let units = contest.units.len();
+    let mut parties: Vec<&mut Box<dyn Party>> = vec![&mut contest.ours.1];
+    parties.extend(contest.peers.iter_mut().map(|peer| &mut peer.party));
+    let count = parties.len();
+    let mut samples = vec![vec![Vec::new(); units]; count];
+    for round in 0..=usize::try_from(rounds)? {
+        // Who is first changes from round to round.
+        for turn in (0..count).map(|turn| (turn + round) % count) {
+            let measured = parties[turn].round().await?;
+            ensure!(measured.len() == units, "a party measured {measured:?} in {units} units");
+            // The first round is to warm up.
+            if round > 0 {
+                samples[turn].iter_mut().zip(measured).for_each(|(kept, value)| kept.push(value));
+            }
+        }
+    }
+    Ok(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contest::Doing;
+    use std::sync::Mutex;
+
+    #[tokio::test]
+    async fn parties_take_turns_and_the_first_round_does_not_count() {
+        let turns = Arc::new(Mutex::new(String::new()));
+        let party = |name: char, value: f64| {
+            let turns = Arc::clone(&turns);
+            let mut round = 0.0;
+            Doing(move || {
+                turns.lock().unwrap().push(name);
+                round += 1.0;
+                let measured = vec![value + round];
+                async move { Ok(measured) }
+            })
+        };
+        let mut contest = Contest::new("x", &["x/s"], "ours", party('o', 0.0))
+            .beside("a", &[], party('a', 10.0))
+            .beside("b", &[], party('b', 20.0));
+        let samples = take_turns(&mut contest, 2).await.unwrap();
+        assert_eq!(*turns.lock().unwrap(), "oababoboa");
+        assert_eq!(samples[0], [[2.0, 3.0]]);
+        assert_eq!(samples[2], [[22.0, 23.0]]);
+    }
+}

@@ -1,0 +1,122 @@
+//! The benchmarks.
+
+use crate::bench::Bench;
+use crate::contests;
+use anyhow::Result;
+use futures_util::future::BoxFuture;
+
+/// Some contests about one thing.
+pub(crate) struct Benchmark {
+    /// As it is called for, and found in the table.
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    /// What is measured and how, for readers of the page.
+    pub(crate) about: &'static str,
+    pub(crate) hold: for<'a> fn(&'a mut Bench) -> BoxFuture<'a, Result<()>>,
+}
+
+pub(crate) const ALL: &[Benchmark] = &[
+    Benchmark {
+        id: "B1",
+        title: "a lease",
+        about: "A lease is acquired and dropped, with no server and no I/O: what stands between a caller and \
+                the client. The time is that of the whole round, divided by all leases of all tasks. A \
+                lock around a client is what people write who have no pool.",
+        hold: |bench| Box::pin(contests::acquire::hold(bench)),
+    },
+    Benchmark {
+        id: "B2",
+        title: "many tasks on one Redis",
+        about: "Each task reads, or writes, one key after the other, with a lease acquired for each command. \
+                Pools have 10 connections. The server syncs every write to its disk, so what is written \
+                depends on that.",
+        hold: |bench| Box::pin(contests::redis::hold(bench)),
+    },
+    Benchmark {
+        id: "B3",
+        title: "rows into ClickHouse",
+        about: "Ticks of 33 columns, through the batcher in batches of 50,000, and with the bare client: one \
+                insert for all rows, an insert for each 50,000, and its `Inserter`, which cuts by 50,000. \
+                Each party has a table and a process of its own; its memory is the most that the process had \
+                at any time. Only the batcher has the rows still when an insert fails.",
+        hold: |bench| Box::pin(contests::ingest::hold(bench)),
+    },
+    Benchmark {
+        id: "B4",
+        title: "rows out of ClickHouse, and the native protocol",
+        about: "Bars of 11 columns, 500 codes of 250 days: as rows, as Arrow record batches, and as the \
+                server's bytes, thrown away. klickhouse speaks the native protocol, where everyone else \
+                speaks HTTP; it inserts the same ticks as B3, in blocks of 50,000.",
+        hold: |bench| Box::pin(contests::read::hold(bench)),
+    },
+    Benchmark {
+        id: "B5",
+        title: "confirmed publishes to RabbitMQ",
+        about: "Messages of 457 bytes, persistent, mandatory, each confirmed by the broker, so many of them \
+                outstanding, into a queue that is empty at the start of each round. Pools lend a connection \
+                to whoever publishes, which opens a channel for each message, or keeps one: both are given.",
+        hold: |bench| Box::pin(contests::publish::hold(bench)),
+    },
+    Benchmark {
+        id: "B6",
+        title: "a connection for each operation, or one that is kept",
+        about: "One operation after the other: through ours; with the bare driver and a client that is kept; \
+                and with the bare driver and a client that is made for the operation and closed after it.",
+        hold: |bench| Box::pin(contests::each::hold(bench)),
+    },
+    Benchmark {
+        id: "B7",
+        title: "the original, in Python",
+        about: "One operation after the other, with the packages that QUANTAXIS' resource managers call, in \
+                their three ways: a connection for each call, one that is kept, and one that is kept and \
+                pinged before each call, as its `is_connected` does. pika's publishes are not confirmed, as \
+                the original's are not; ours and aio-pika's are.",
+        hold: |bench| Box::pin(contests::original::hold(bench)),
+    },
+    Benchmark {
+        id: "B8",
+        title: "start and shutdown",
+        about: "A pool of so many resources, of the four systems in turn, is connected and closed. Bare \
+                drivers do the same all at once, and one after the other.",
+        hold: |bench| Box::pin(contests::start::hold(bench)),
+    },
+    Benchmark {
+        id: "B9",
+        title: "what an idle connection costs",
+        about: "A fresh process holds many resources, or as many clients of the bare driver, and looks at \
+                itself: memory and open files, for each.",
+        hold: |bench| Box::pin(contests::idle::hold(bench)),
+    },
+    Benchmark {
+        id: "B10",
+        title: "how cost grows",
+        about: "From one task to 10,000 on one resource, and from one resource to 1,000 with 100 tasks that \
+                read through all of them in turn.",
+        hold: |bench| Box::pin(contests::growth::hold(bench)),
+    },
+    Benchmark {
+        id: "B11",
+        title: "beside a server that is frozen",
+        about: "One pool of the four. 100 tasks read from Redis while MongoDB is frozen, and while it is not.",
+        hold: |bench| Box::pin(contests::frozen::hold(bench)),
+    },
+    Benchmark {
+        id: "B12",
+        title: "the first answer after a loss",
+        about: "Redis, behind a proxy. Every connection is reset, or the server is killed and started again; \
+                from then on a caller asks again and again, each time for at most a second, until it is \
+                answered.",
+        hold: |bench| Box::pin(contests::loss::hold(bench)),
+    },
+];
+
+/// The benchmark with this id.
+pub(crate) fn find(id: &str) -> Option<&'static Benchmark> {
+    ALL.iter().find(|benchmark| benchmark.id == id)
+}
+
+pub(crate) fn list() {
+    for Benchmark { id, title, .. } in ALL {
+        println!("{id:<4} {title}");
+    }
+}

@@ -1,0 +1,66 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Measures ours beside its peers, in the same run and in turns, and writes the table of results.
+#[derive(Debug, Parser)]
+#[command(name = "benches", max_term_width = 100, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// The benchmarks to run, such as B1 b3 [default: all]
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Little work and two rounds, to see that it works; writes no table unless --out is given
+    #[arg(long)]
+    pub(crate) short: bool,
+    /// Rounds that count, after one that warms up; slow benchmarks take fewer, but at least 10
+    /// [default: 21, and 2 with --short]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: Option<u32>,
+    /// Where benchmarks.md, benchmarks.json and the plots are written [default: docs]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "Examples:
+  benches                    all of them, and write the table
+  benches B2 B3              two of them; the other rows stay
+  benches --short            all of them with little work; writes nothing
+  benches page               write the page anew, from the rows that are there
+
+Servers come from where the tests get theirs: QA_TEST_PROVIDER and QA_TEST_<SYSTEM>_URL choose.
+The peers are built, and Python's are installed, when a benchmark first needs them.
+Exit codes: 0 every budget holds, 1 some do not, 2 bad usage or it could not be run.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Lists the benchmarks
+    List,
+    /// Writes the page and the plots anew, from the rows that are there
+    Page {
+        /// Where the rows are, and the page is written [default: docs]
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
+    /// Does a round of one party for each line on standard input
+    #[command(hide = true)]
+    Party { name: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        let cli = Cli::parse_from(["benches", "B1", "b2", "--short", "--rounds", "3"]);
+        assert!(cli.command.is_none() && cli.short);
+        assert_eq!((cli.ids.len(), cli.rounds), (2, Some(3)));
+        assert!(Cli::try_parse_from(["benches", "--rounds", "0"]).is_err());
+    }
+}

@@ -1,0 +1,164 @@
+//! B1: what a lease costs.
+
+use super::{GOODBYE, all};
+use crate::bench::Bench;
+use crate::budget::Budget;
+use crate::contest::{Contest, Doing, Party, number};
+use anyhow::{Result, anyhow};
+use qa_pool::core::{Class, ErrorKind, Resource, async_trait};
+use qa_pool::{Backend, Group, Settings};
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::RwLock;
+
+/// Uncontended, and when 64 tasks do it at once, on however many cores there are.
+const ALONE: Budget = Budget::AtMost(5.0);
+const TOGETHER: Budget = Budget::AtMost(8.0);
+
+/// So many operations between two looks at who else wants to run.
+const TURN: usize = 64;
+
+/// A backend with no server: its client is a number behind an `Arc`, as drivers' clients mostly are.
+pub(super) struct Nothing;
+
+#[async_trait]
+impl Backend for Nothing {
+    const SYSTEM: &'static str = "nothing";
+    type Client = Arc<u64>;
+    type Error = Infallible;
+
+    fn address(&self) -> &'static str {
+        "nowhere"
+    }
+
+    async fn connect(&self) -> Result<Arc<u64>, Infallible> {
+        Ok(Arc::new(7))
+    }
+
+    async fn ping(&self, _: &Arc<u64>) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    async fn close(&self, _: Arc<u64>) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn classify(error: &Infallible) -> Class {
+        match *error {}
+    }
+}
+
+pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
+    let resource = ready().await?;
+    for (tasks, budget) in [(1, ALONE), (8, TOGETHER), (64, TOGETHER)] {
+        bench.hold(contest(bench, &resource, tasks, budget)).await?;
+    }
+    let group = Group::from(&resource);
+    let each = bench.pick(10_000, 1_000_000);
+    let waiting = waiting(each, move || {
+        let group = group.clone();
+        async move { group.acquire().await.map(drop).map_err(|error| anyhow!(error)) }
+    });
+    let locked = Arc::new(RwLock::new(Arc::new(7_u64)));
+    let lock = self::waiting(each, move || {
+        let locked = Arc::clone(&locked);
+        async move {
+            black_box(Arc::clone(&*locked.read().await));
+            Ok(())
+        }
+    });
+    let awaited = Contest::new("awaited, 1 task", &["ns"], "a group's lease", waiting);
+    bench.hold(awaited.beside("tokio's RwLock", &[], lock)).await?;
+    resource.close(GOODBYE).await;
+    Ok(())
+}
+
+/// Many tasks that acquire and drop, without waiting.
+pub(super) fn contest(
+    bench: &Bench,
+    resource: &Resource<Nothing>,
+    tasks: u32,
+    budget: Budget,
+) -> Contest {
+    let (resource, arc) = (resource.clone(), Arc::new(7_u64));
+    let locked = Arc::new(std::sync::RwLock::new(Arc::new(7_u64)));
+    let total = bench.pick(20_000, 4_000_000);
+    let lease = many(total, tasks, move || {
+        black_box(resource.try_acquire().map_err(|error| error.kind())?);
+        Ok(())
+    });
+    let clone = many(total, tasks, move || {
+        black_box(Arc::clone(&arc));
+        Ok(())
+    });
+    let lock = many(total, tasks, move || {
+        let client = locked.read().map_err(|_| ErrorKind::Operation)?;
+        black_box(Arc::clone(&client));
+        Ok(())
+    });
+    Contest::new("acquire and drop", &["ns"], "a lease", lease)
+        .at("tasks", tasks)
+        .beside("a clone of an Arc", &[budget], clone)
+        .beside("a clone in a RwLock", &[], lock)
+}
+
+/// A party of many tasks that call this again and again, so often in all; nanoseconds for each call.
+fn many<W>(total: usize, tasks: u32, work: W) -> impl Party + 'static
+where
+    W: Fn() -> Result<(), ErrorKind> + Clone + Send + Sync + 'static,
+{
+    let tasks = usize::try_from(tasks).unwrap_or(usize::MAX);
+    let each = (total / tasks).max(TURN);
+    Doing(move || {
+        let work = work.clone();
+        async move {
+            let took = all(tasks, |_| turns(each, work.clone())).await?;
+            Ok(vec![nanoseconds(took, tasks * each)])
+        }
+    })
+}
+
+async fn turns(each: usize, work: impl Fn() -> Result<(), ErrorKind>) -> Result<()> {
+    for nth in 0..each {
+        work().map_err(|kind| anyhow!("a lease was refused: {kind}"))?;
+        if nth % TURN == TURN - 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(())
+}
+
+/// A party of one task that awaits one call after the other; nanoseconds for each.
+fn waiting<F, Fut>(each: usize, call: F) -> impl Party + 'static
+where
+    F: Fn() -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<()>> + Send + 'static,
+{
+    Doing(move || {
+        let call = call.clone();
+        async move {
+            let calls = |_| {
+                let call = call.clone();
+                async move {
+                    for _ in 0..each {
+                        call().await?;
+                    }
+                    Ok(())
+                }
+            };
+            Ok(vec![nanoseconds(all(1, calls).await?, each)])
+        }
+    })
+}
+
+fn nanoseconds(took: Duration, of: usize) -> f64 {
+    took.as_secs_f64() * 1e9 / number(of)
+}
+
+pub(super) async fn ready() -> Result<Resource<Nothing>> {
+    let resource = Resource::new("bench", Nothing, Settings::default());
+    resource.connect().await?;
+    Ok(resource)
+}

@@ -1,0 +1,143 @@
+//! B3: rows into ClickHouse, each party in a process of its own.
+
+use super::tick::{Tick, tick};
+use super::{AS_BARE, GOODBYE, NO_SLOWER, bare, connected};
+use crate::bench::Bench;
+use crate::budget::Budget;
+use crate::contest::{Contest, Party, Told, number};
+use crate::parties;
+use anyhow::{Context, Result, bail, ensure};
+use qa_pool::Group;
+use qa_pool::clickhouse::clickhouse::Client;
+use qa_pool::clickhouse::{BatchOptions, Batcher, ClickHouse, SpillOptions, Table};
+use qa_servers::System;
+use std::time::{Duration, Instant};
+
+/// Rows of one insert.
+pub(super) const BATCH: u64 = 50_000;
+/// Rows that are handed to a batcher at once.
+const CHUNK: u64 = 10_000;
+
+const UNITS: &[&str] = &["rows/s", "MiB at the most"];
+
+pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
+    let url = bench.servers.url(System::ClickHouse).await?;
+    bench.driver("clickhouse");
+    let ours = connected(&url, ClickHouse::new).await?;
+    let version = ours.about().await?.version.unwrap_or_default();
+    bench.takes_part(format!("clickhouse-server {version}"));
+    ours.close(GOODBYE).await;
+    let rows = bench.pick(20_000, 800_000);
+    let peers: [(&str, &str, &[Budget]); 3] = [
+        ("insert", "bare Insert of all rows", &[AS_BARE]),
+        ("inserts", "bare Insert of each 50,000", &[AS_BARE]),
+        ("inserter", "bare Inserter", &[NO_SLOWER]),
+    ];
+    for (how, title) in
+        [("batcher", "through the batcher"), ("spill", "through the batcher, by way of the disk")]
+    {
+        let ours = party(how, &url, rows).await?;
+        let mut contest = Contest::new(title, UNITS, "qa-clickhouse", ours).rounds_at_most(10);
+        for (name, title, budgets) in peers {
+            // What is written to the disk first has no budget.
+            let budgets = if how == "batcher" { budgets } else { &[] };
+            contest = contest.beside(title, budgets, party(name, &url, rows).await?);
+        }
+        bench.hold(contest).await?;
+    }
+    Ok(())
+}
+
+async fn party(how: &str, url: &str, rows: usize) -> Result<impl Party + 'static> {
+    let child = parties::start(&format!("ingest-{how}"), url).await?;
+    let made = move |says: &[f64]| vec![number(rows) / says[0], says[1]];
+    Ok(Told { child, line: rows.to_string(), made })
+}
+
+/// A round in such a process: seconds, and the most memory that the process had, in MiB.
+pub(crate) async fn round(how: &str, url: &str, rows: u64) -> Result<Vec<f64>> {
+    let ours = connected(url, ClickHouse::new).await?;
+    let (group, table) = (Group::from(&ours), format!("ticks_{how}"));
+    let client = bare::clickhouse(url)?;
+    Table::ticks(&table).create(&group).await?;
+    client.query(&format!("TRUNCATE TABLE {table}")).execute().await?;
+    let began = Instant::now();
+    match how {
+        "batcher" => batched(&group, &table, rows, None).await?,
+        "spill" => {
+            let folder = tempfile::tempdir()?;
+            batched(&group, &table, rows, Some(SpillOptions::new(folder.path()))).await?;
+        }
+        "insert" => inserted(&client, &table, rows, rows).await?,
+        "inserts" => inserted(&client, &table, rows, BATCH).await?,
+        "inserter" => through_the_inserter(&client, &table, rows).await?,
+        _ => bail!("there is no way {how} to insert"),
+    }
+    let took = began.elapsed();
+    let stored: u64 = client.query(&format!("SELECT count() FROM {table}")).fetch_one().await?;
+    ensure!(stored == rows, "{stored} rows were stored, of {rows}");
+    // What is there would be merged while others have their turn.
+    client.query(&format!("TRUNCATE TABLE {table}")).execute().await?;
+    ours.close(GOODBYE).await;
+    Ok(vec![took.as_secs_f64(), peak()?])
+}
+
+/// Through a batcher, to its end.
+pub(super) async fn batched(
+    group: &Group<ClickHouse>,
+    table: &str,
+    rows: u64,
+    spill: Option<SpillOptions>,
+) -> Result<()> {
+    let options =
+        BatchOptions { max_rows: usize::try_from(BATCH)?, ..BatchOptions::default() };
+    let batcher = Batcher::<Tick>::builder(group, table).options(options);
+    let batcher = match spill {
+        Some(spill) => batcher.spill(spill),
+        None => batcher,
+    };
+    let batcher = batcher.start().await?;
+    let mut next = 0;
+    while next < rows {
+        let end = rows.min(next + CHUNK);
+        let chunk: Vec<_> = (next..end).map(tick).collect();
+        batcher.push_all(chunk).await.map_err(|refused| refused.error)?;
+        next = end;
+    }
+    let report = batcher.close(Duration::from_secs(120)).await;
+    ensure!(report.is_clean() && report.refused == 0, "{report}");
+    Ok(())
+}
+
+/// With one bare insert for each so many.
+pub(super) async fn inserted(client: &Client, table: &str, rows: u64, each: u64) -> Result<()> {
+    let mut next = 0;
+    while next < rows {
+        let end = rows.min(next + each);
+        let mut insert = client.insert::<Tick>(table).await?;
+        for number in next..end {
+            insert.write(&tick(number)).await?;
+        }
+        insert.end().await?;
+        next = end;
+    }
+    Ok(())
+}
+
+async fn through_the_inserter(client: &Client, table: &str, rows: u64) -> Result<()> {
+    let mut inserter = client.inserter::<Tick>(table).with_max_rows(BATCH);
+    for number in 0..rows {
+        inserter.write(&tick(number)).await?;
+        inserter.commit().await?;
+    }
+    inserter.end().await?;
+    Ok(())
+}
+
+/// The most memory that this process had at any time, in MiB.
+fn peak() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
+    Ok(kib.parse::<f64>()? / 1024.0)
+}

@@ -1,0 +1,49 @@
+//! Parties that are ours, or bare drivers, in a process of their own: this program again, which does a round
+//! for each line that it is told.
+
+use crate::child::{Child, URL};
+use crate::contests::{idle, ingest};
+use anyhow::{Context, Result, bail};
+use std::io::Write;
+use std::sync::Arc;
+use tokio::io::{AsyncBufReadExt, BufReader, stdin};
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+/// Starts the party of this name.
+pub(crate) async fn start(name: &str, url: &str) -> Result<Arc<Mutex<Child>>> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["party", name]);
+    Child::start(command, url).await.with_context(|| format!("starting {name}"))
+}
+
+/// Says who it is, and then does a round for each line until there are no more.
+pub(crate) async fn serve(name: String) -> Result<()> {
+    let url = std::env::var(URL).with_context(|| format!("{URL} is not set"))?;
+    say(&name)?;
+    let mut lines = BufReader::new(stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        match round(&name, &url, &line).await {
+            Ok(measured) => {
+                let words: Vec<_> = measured.iter().map(f64::to_string).collect();
+                say(&words.join(" "))?;
+            }
+            Err(error) => say(&format!("error: {error:#}").replace('\n', " "))?,
+        }
+    }
+    Ok(())
+}
+
+fn say(line: &str) -> Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+async fn round(name: &str, url: &str, line: &str) -> Result<Vec<f64>> {
+    match name.split_once('-') {
+        Some(("ingest", how)) => ingest::round(how, url, line.parse()?).await,
+        Some(("idle", whose)) => idle::round(whose, url, line).await,
+        _ => bail!("there is no party {name}"),
+    }
+}
