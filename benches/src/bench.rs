@@ -29,8 +29,7 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(short: bool, rounds: u32) -> Result<Self> {
-        let now =
-            Setting { date: host::today()?, machine: host::machine()?, ..Setting::default() };
+        let now = Setting { date: host::today()?, machine: host::machine()?, ..Setting::default() };
         Ok(Self {
             short,
             servers: Servers::default(),

@@ -38,8 +38,12 @@ fn main() -> ExitCode {
             catalogue::list();
             Ok(true)
         }
-        Some(Command::Page { out }) => table::render(out.as_deref().unwrap_or(Path::new("docs"))).map(|()| true),
-        Some(Command::Party { name }) => run::in_a_task(parties::serve(name.clone())).map(|()| true),
+        Some(Command::Page { out }) => {
+            table::render(out.as_deref().unwrap_or(Path::new("docs"))).map(|()| true)
+        }
+        Some(Command::Party { name }) => {
+            run::in_a_task(parties::serve(name.clone())).map(|()| true)
+        }
         None => run::in_a_task(run::run(cli)),
     };
     match outcome {

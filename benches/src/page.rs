@@ -133,7 +133,8 @@ mod tests {
             versions: "qa-resource 0.1.0, fred 10".into(),
             ..Setting::default()
         };
-        let row = |peer, rate, budget| Row::new(&setting, "x/s", &[1000.0], (peer, &[rate]), budget);
+        let row =
+            |peer, rate, budget| Row::new(&setting, "x/s", &[1000.0], (peer, &[rate]), budget);
         let good = row("fred", 500.0, Budget::AtLeast(1.0));
         let bad = row("bare", 2000.0, Budget::AtLeast(0.97));
         let page = markdown(&[good, bad]);
@@ -142,7 +143,10 @@ mod tests {
             page.contains("- **B2**, GET, 100 tasks, beside bare, in x/s: 0.500 where ≥ 0.97"),
             "{page}"
         );
-        assert!(page.contains("| 1000 | 500 | x/s | 2.00 (2.00 to 2.00) | 1 | ≥ 1 | met |"), "{page}");
+        assert!(
+            page.contains("| 1000 | 500 | x/s | 2.00 (2.00 to 2.00) | 1 | ≥ 1 | met |"),
+            "{page}"
+        );
         assert!(page.contains("| **missed** |") && page.contains("\n- fred 10\n"), "{page}");
         assert_eq!(page.matches("## B2 a title").count(), 1, "{page}");
     }

@@ -65,12 +65,9 @@ fn series<'a>(rows: &'a [Row], id: &str) -> Vec<Series<'a>> {
         let known = all.iter_mut().find(|one| one.contest == row.contest && one.unit == row.unit);
         match known {
             Some(series) => series.rows.push(row),
-            None => all.push(Series {
-                contest: &row.contest,
-                unit: &row.unit,
-                axis,
-                rows: vec![row],
-            }),
+            None => {
+                all.push(Series { contest: &row.contest, unit: &row.unit, axis, rows: vec![row] })
+            }
         }
     }
     all.retain(|series| series.amounts().len() > 1);
@@ -117,7 +114,12 @@ mod tests {
             };
             Row::new(&setting, "x/s", &[1000.0], (peer, &[rate]), Budget::AtLeast(0.97))
         };
-        let rows = [row(1, "fred", 900.0), row(1, "bb8", 90.0), row(10, "fred", 9e3), row(10, "bb8", 95.0)];
+        let rows = [
+            row(1, "fred", 900.0),
+            row(1, "bb8", 90.0),
+            row(10, "fred", 9e3),
+            row(10, "bb8", 95.0),
+        ];
         let pictures = all(&rows).unwrap();
         let files: Vec<_> = pictures.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(files, ["b2.svg", "b2-get-set-x-s.svg"]);

@@ -30,7 +30,8 @@ async fn python() -> Result<PathBuf> {
     }
     eprintln!("     installing the Python peers");
     run(Path::new("python3"), &["-m", "venv", &venv.display().to_string()]).await?;
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", PACKAGES];
+    let install =
+        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", PACKAGES];
     run(&python, &install).await?;
     std::fs::write(&installed, wanted)?;
     Ok(python)

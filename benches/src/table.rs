@@ -88,7 +88,11 @@ mod tests {
     fn the_page_of_the_repository_is_made_of_its_rows() {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
         let (rows, page) = (docs.join(ROWS), docs.join(PAGE));
-        assert_eq!(rows.exists(), page.exists(), "one of the two is missing; `make bench` makes both");
+        assert_eq!(
+            rows.exists(),
+            page.exists(),
+            "one of the two is missing; `make bench` makes both"
+        );
         if rows.exists() {
             let kept = fs::read_to_string(page).unwrap();
             let made = page::markdown(&read(&docs).unwrap());

@@ -4,11 +4,11 @@
 use crate::rabbit::SIZE;
 use crate::url::parts;
 use crate::{Peer, count};
+use ::amqprs::callbacks::{ChannelCallback, DefaultConnectionCallback};
 use ::amqprs::channel::{
     BasicPublishArguments, Channel, ConfirmSelectArguments, QueueDeclareArguments,
     QueuePurgeArguments,
 };
-use ::amqprs::callbacks::{ChannelCallback, DefaultConnectionCallback};
 use ::amqprs::connection::{Connection, OpenConnectionArguments};
 use ::amqprs::error::Error;
 use ::amqprs::{Ack, BasicProperties, Cancel, CloseChannel, Nack, Return};

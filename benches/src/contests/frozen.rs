@@ -33,9 +33,13 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     let redis = pool.add(Group::from(&connected(url(System::Redis)?, Redis::new).await?))?;
     let (mongo, each) = (bench.servers.get(System::MongoDb).await?, bench.pick(20, 1_000));
     let units = ["commands/s"];
-    let contest =
-        Contest::new("GET, 100 tasks", &units, "beside a frozen MongoDB", party(&redis, Some(mongo), each))
-            .beside("the same with none frozen", &[AS_BARE], party(&redis, None, each));
+    let contest = Contest::new(
+        "GET, 100 tasks",
+        &units,
+        "beside a frozen MongoDB",
+        party(&redis, Some(mongo), each),
+    )
+    .beside("the same with none frozen", &[AS_BARE], party(&redis, None, each));
     bench.hold(contest).await?;
     pool.close(GOODBYE).await;
     Ok(())

@@ -44,31 +44,35 @@ fn spread(
 ) -> Result<Contest> {
     let (each, count) = (bench.pick(10, 400), ours.len());
     let (ours, bare) = (Arc::new(ours.to_vec()), Arc::new(bare));
-    let through_ours = rate(TASKS * each, move || all(TASKS, {
-        let ours = Arc::clone(&ours);
-        move |task| {
+    let through_ours = rate(TASKS * each, move || {
+        all(TASKS, {
             let ours = Arc::clone(&ours);
-            async move {
-                for nth in 0..each {
-                    let lease = ours[(task + nth) % count].acquire().await?;
-                    let _: String = lease.clone().get("key").await?;
+            move |task| {
+                let ours = Arc::clone(&ours);
+                async move {
+                    for nth in 0..each {
+                        let lease = ours[(task + nth) % count].acquire().await?;
+                        let _: String = lease.clone().get("key").await?;
+                    }
+                    Ok(())
                 }
-                Ok(())
             }
-        }
-    }));
-    let through_bare = rate(TASKS * each, move || all(TASKS, {
-        let bare = Arc::clone(&bare);
-        move |task| {
+        })
+    });
+    let through_bare = rate(TASKS * each, move || {
+        all(TASKS, {
             let bare = Arc::clone(&bare);
-            async move {
-                for nth in 0..each {
-                    let _: String = bare[(task + nth) % count].clone().get("key").await?;
+            move |task| {
+                let bare = Arc::clone(&bare);
+                async move {
+                    for nth in 0..each {
+                        let _: String = bare[(task + nth) % count].clone().get("key").await?;
+                    }
+                    Ok(())
                 }
-                Ok(())
             }
-        }
-    }));
+        })
+    });
     Ok(Contest::new("GET, 100 tasks", &["commands/s"], "our resources", through_ours)
         .at("resources", u32::try_from(count)?)
         .beside("bare connections", &[AS_BARE], through_bare))

@@ -38,9 +38,11 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
         each: thousands,
     };
     let units = ["KiB each 1,000", "files each 1,000"];
-    let contest = Contest::new("held", &units, "leases", fresh("ours"))
-        .rounds_at_most(10)
-        .beside("clones of an Arc", &[], fresh("bare"));
+    let contest = Contest::new("held", &units, "leases", fresh("ours")).rounds_at_most(10).beside(
+        "clones of an Arc",
+        &[],
+        fresh("bare"),
+    );
     bench.hold(contest).await
 }
 

@@ -89,8 +89,7 @@ pub(super) async fn batched(
     rows: u64,
     spill: Option<SpillOptions>,
 ) -> Result<()> {
-    let options =
-        BatchOptions { max_rows: usize::try_from(BATCH)?, ..BatchOptions::default() };
+    let options = BatchOptions { max_rows: usize::try_from(BATCH)?, ..BatchOptions::default() };
     let batcher = Batcher::<Tick>::builder(group, table).options(options);
     let batcher = match spill {
         Some(spill) => batcher.spill(spill),

@@ -44,9 +44,10 @@ struct Way {
 pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     bench.driver("redis");
     let server = Arc::new(Server::start_owned(System::Redis).await?);
-    for (loss, title) in
-        [(Loss::Reset, "every connection is reset"), (Loss::Kill, "the server is killed and started")]
-    {
+    for (loss, title) in [
+        (Loss::Reset, "every connection is reset"),
+        (Loss::Kill, "the server is killed and started"),
+    ] {
         let way = || async {
             let proxy = Arc::new(FaultProxy::open(server.port()).await);
             Way { server: Arc::clone(&server), proxy, loss }

@@ -1,7 +1,7 @@
 //! B7: the packages that the original calls, in its three ways.
 
-use super::operations::{Ours, ours_kept, prepared, words};
 use super::NO_LONGER;
+use super::operations::{Ours, ours_kept, prepared, words};
 use crate::bench::Bench;
 use crate::contest::{Contest, told_milliseconds};
 use anyhow::Result;

@@ -56,9 +56,10 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
             move || bare_round(channel.clone(), messages, window)
         });
         let amount = u32::try_from(window)?;
-        let mut contest = Contest::new("persistent, confirmed", &["messages/s"], "qa-amqp", through_ours)
-            .at("outstanding", amount)
-            .beside("bare driver", &[AS_BARE], through_bare);
+        let mut contest =
+            Contest::new("persistent, confirmed", &["messages/s"], "qa-amqp", through_ours)
+                .at("outstanding", amount)
+                .beside("bare driver", &[AS_BARE], through_bare);
         for (name, budgets, child) in &peers {
             // A pool opens a channel for each message: fewer are enough.
             let messages = if *name == "amqprs" { messages } else { messages.div_ceil(5) };

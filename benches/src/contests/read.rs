@@ -46,9 +46,10 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
 
     let client = bare.clone();
     let alone = rate(rows, move || read_bare(client.clone(), rows));
-    let contest = Contest::new("bars as rows", &["rows/s"], "qa-clickhouse", as_rows(&queries, rows))
-        .beside("bare driver", &[AS_BARE], alone)
-        .beside("klickhouse, native", &[], told(&klickhouse, format!("read {rows}"), rows));
+    let contest =
+        Contest::new("bars as rows", &["rows/s"], "qa-clickhouse", as_rows(&queries, rows))
+            .beside("bare driver", &[AS_BARE], alone)
+            .beside("klickhouse, native", &[], told(&klickhouse, format!("read {rows}"), rows));
     bench.hold(contest).await?;
 
     let arrow = as_arrow(&queries, rows);
@@ -78,7 +79,6 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-
 async fn fill(client: &Client, days: usize) -> Result<()> {
     client.query(TABLE).execute().await?;
     client.query("TRUNCATE TABLE bars").execute().await?;
@@ -100,7 +100,9 @@ fn ticks(name: &str) -> String {
     let ticks = Table::ticks(name);
     let columns: Vec<_> = ticks.columns().map(|name| format!("{name} {}", kind(name))).collect();
     let columns = columns.join(", ");
-    format!("CREATE TABLE IF NOT EXISTS {name} ({columns}) ENGINE = MergeTree ORDER BY (code, time)")
+    format!(
+        "CREATE TABLE IF NOT EXISTS {name} ({columns}) ENGINE = MergeTree ORDER BY (code, time)"
+    )
 }
 
 fn as_rows(queries: &Queries, rows: usize) -> impl Party + 'static {

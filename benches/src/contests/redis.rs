@@ -81,13 +81,16 @@ fn contest(
         Command::Get => ("get", "GET"),
         Command::Set => ("set", "SET"),
     };
-    let alone = rate(tasks * each, move || all(tasks, {
-        let bare = bare.clone();
-        move |_| commands(bare.clone(), command, each)
-    }));
-    let mut contest = Contest::new(title, &["commands/s"], "qa-redis", leased(ours, command, tasks, each))
-        .at("tasks", amount)
-        .beside("bare driver", &[AS_BARE], alone);
+    let alone = rate(tasks * each, move || {
+        all(tasks, {
+            let bare = bare.clone();
+            move |_| commands(bare.clone(), command, each)
+        })
+    });
+    let mut contest =
+        Contest::new(title, &["commands/s"], "qa-redis", leased(ours, command, tasks, each))
+            .at("tasks", amount)
+            .beside("bare driver", &[AS_BARE], alone);
     for (name, budgets, child) in peers {
         let told = told(child, format!("{word} {tasks} {each}"), tasks * each);
         contest = contest.beside(name, budgets, told);
@@ -96,21 +99,28 @@ fn contest(
 }
 
 /// Ours, with a lease for each command.
-fn leased(ours: &Resource<Redis>, command: Command, tasks: usize, each: usize) -> impl Party + 'static {
+fn leased(
+    ours: &Resource<Redis>,
+    command: Command,
+    tasks: usize,
+    each: usize,
+) -> impl Party + 'static {
     let ours = ours.clone();
-    rate(tasks * each, move || all(tasks, {
-        let ours = ours.clone();
-        move |_| {
+    rate(tasks * each, move || {
+        all(tasks, {
             let ours = ours.clone();
-            async move {
-                for _ in 0..each {
-                    let lease = ours.acquire().await?;
-                    one(&mut lease.clone(), command).await?;
+            move |_| {
+                let ours = ours.clone();
+                async move {
+                    for _ in 0..each {
+                        let lease = ours.acquire().await?;
+                        one(&mut lease.clone(), command).await?;
+                    }
+                    Ok(())
                 }
-                Ok(())
             }
-        }
-    }))
+        })
+    })
 }
 
 async fn commands(
@@ -141,26 +151,35 @@ fn through_run(
     bare: impl ConnectionLike + Clone + Send + Sync + 'static,
 ) -> Contest {
     let (tasks, each, ours) = (100, bench.pick(10, 400), ours.clone());
-    let run = rate(tasks * each, move || all(tasks, {
-        let ours = ours.clone();
-        move |_| {
+    let run = rate(tasks * each, move || {
+        all(tasks, {
             let ours = ours.clone();
-            async move {
-                for _ in 0..each {
-                    let get = |lease: qa_pool::Lease<Redis>| async move { lease.clone().get("key").await };
-                    let value: String = ours.run(get).await?;
-                    ensure!(value == "value", "the key has another value");
+            move |_| {
+                let ours = ours.clone();
+                async move {
+                    for _ in 0..each {
+                        let get = |lease: qa_pool::Lease<Redis>| async move {
+                            lease.clone().get("key").await
+                        };
+                        let value: String = ours.run(get).await?;
+                        ensure!(value == "value", "the key has another value");
+                    }
+                    Ok(())
                 }
-                Ok(())
             }
-        }
-    }));
-    let alone = rate(tasks * each, move || all(tasks, {
-        let bare = bare.clone();
-        move |_| commands(bare.clone(), Command::Get, each)
-    }));
-    Contest::new("GET through `run`, 100 tasks", &["commands/s"], "qa-redis", run)
-        .beside("bare driver", &[AS_BARE], alone)
+        })
+    });
+    let alone = rate(tasks * each, move || {
+        all(tasks, {
+            let bare = bare.clone();
+            move |_| commands(bare.clone(), Command::Get, each)
+        })
+    });
+    Contest::new("GET through `run`, 100 tasks", &["commands/s"], "qa-redis", run).beside(
+        "bare driver",
+        &[AS_BARE],
+        alone,
+    )
 }
 
 /// Pipelines of SETs, one after the other.
@@ -191,8 +210,11 @@ fn pipelines(
             Ok(began.elapsed())
         }
     });
-    Contest::new("pipelines of 1,000 SET", &["commands/s"], "qa-redis", leased)
-        .beside("bare driver", &[AS_BARE], alone)
+    Contest::new("pipelines of 1,000 SET", &["commands/s"], "qa-redis", leased).beside(
+        "bare driver",
+        &[AS_BARE],
+        alone,
+    )
 }
 
 async fn pipeline(connection: &mut (impl ConnectionLike + Send + Sync)) -> Result<()> {

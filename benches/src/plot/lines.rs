@@ -35,7 +35,8 @@ pub(super) fn draw(series: &Series) -> Result<String> {
             .draw()
             .map_err(failed)?;
         for ((name, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
-            let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(3);
+            let line =
+                LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(3);
             let key = *colour;
             chart
                 .draw_series(line)

@@ -20,7 +20,8 @@ pub(super) fn draw(rows: &[&Row]) -> Result<String> {
     let ends = rows.iter().flat_map(|row| [row.spread[0], row.spread[1], 1.0]);
     let (low, high) = around(ends.chain([1.0])).unwrap_or((0.5, 2.0));
     {
-        let root = SVGBackend::with_string(&mut svg, (WIDTH, FRAME + ROW * count)).into_drawing_area();
+        let root =
+            SVGBackend::with_string(&mut svg, (WIDTH, FRAME + ROW * count)).into_drawing_area();
         root.fill(&WHITE).map_err(failed)?;
         let mut chart = ChartBuilder::on(&root)
             .margin(12)
@@ -33,7 +34,9 @@ pub(super) fn draw(rows: &[&Row]) -> Result<String> {
             .disable_y_mesh()
             .disable_y_axis()
             .x_desc("ours / theirs, within a round: median and quartiles")
-            .x_label_formatter(&|ratio| format!("{ratio:.3}").trim_end_matches('0').trim_end_matches('.').to_owned())
+            .x_label_formatter(&|ratio| {
+                format!("{ratio:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
+            })
             .label_style((FONT, 12))
             .draw()
             .map_err(failed)?;
@@ -46,7 +49,9 @@ pub(super) fn draw(rows: &[&Row]) -> Result<String> {
             if row.ratio.is_finite() && row.ratio > 0.0 {
                 let quartiles = PathElement::new([(from, y), (to, y)], colour.stroke_width(3));
                 chart.draw_series([quartiles]).map_err(failed)?;
-                chart.draw_series([Circle::new((row.ratio, y), 4, colour.filled())]).map_err(failed)?;
+                chart
+                    .draw_series([Circle::new((row.ratio, y), 4, colour.filled())])
+                    .map_err(failed)?;
             }
             let (_, pixel) = chart.backend_coord(&(1.0, y));
             let label = format!("{} / {}, {} {}", what(row), row.peer_name, row.unit, row.budget);

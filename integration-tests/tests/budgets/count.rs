@@ -18,11 +18,7 @@ pub(crate) struct Cost {
 }
 
 /// The least that `ours` cost, done again and again, beyond what `bare` allocates.
-pub(crate) async fn cost(
-    proxy: &FaultProxy,
-    ours: impl AsyncFn(),
-    bare: impl AsyncFn(),
-) -> Cost {
+pub(crate) async fn cost(proxy: &FaultProxy, ours: impl AsyncFn(), bare: impl AsyncFn()) -> Cost {
     let (mut round_trips, mut allocated) = (u64::MAX, i64::MAX);
     for _ in 0..TIMES {
         let before = proxy.counts().round_trips;

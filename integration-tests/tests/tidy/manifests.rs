@@ -43,7 +43,9 @@ fn every_dependency_comes_from_crates_io() {
     let files = files();
     let locks = files.iter().filter(|file| file.path.ends_with("Cargo.lock"));
     let mut sources = BTreeMap::<_, u32>::new();
-    for line in locks.flat_map(|lock| lock.text.lines()).filter(|line| line.starts_with("source = ")) {
+    for line in
+        locks.flat_map(|lock| lock.text.lines()).filter(|line| line.starts_with("source = "))
+    {
         *sources.entry(line).or_default() += 1;
     }
     let crates_io = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
