@@ -7,7 +7,7 @@ use crate::contest::{Contest, Party};
 use crate::peers::Peers;
 use crate::row::{Row, Setting};
 use crate::servers::Servers;
-use crate::{host, python};
+use crate::{host, page, python};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -120,10 +120,10 @@ pub(crate) fn title(contest: &str, at: Option<(&str, u32)>) -> String {
 
 fn line(what: &str, row: &Row) -> String {
     let verdict = if row.pass { row.budget.clone() } else { format!("FAILED {}", row.budget) };
-    let Row { id, peer_name, unit, ours, peer, ratio, spread: [low, high], .. } = row;
+    let Row { id, peer_name, unit, ours, peer, .. } = row;
     format!(
-        "{id:<4} {what:<34} / {peer_name:<22} {ratio:>8.3} ({low:.3} to {high:.3})  \
-         {ours} / {peer} {unit}  {verdict}"
+        "{id:<4} {what}: {} of {peer_name}, {ours} to {peer} {unit}  {verdict}",
+        page::ratio(row)
     )
 }
 

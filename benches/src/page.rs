@@ -60,12 +60,11 @@ fn summary(rows: &[Row]) -> String {
     }
     text += "; these are not:\n\n";
     for row in missed {
-        let Row { id, peer_name, unit, ratio, budget, .. } = row;
-        let what = what(row);
+        let Row { id, peer_name, unit, budget, .. } = row;
+        let (what, ratio) = (what(row), ratio(row));
         let _ = writeln!(
             text,
-            "- **{id}**, {what}, beside {peer_name}, in {unit}: {} where {budget}",
-            value(*ratio)
+            "- **{id}**, {what}, beside {peer_name}, in {unit}: {ratio} where {budget}"
         );
     }
     text
@@ -83,13 +82,19 @@ fn line(row: &Row) -> String {
         (false, false) => "**missed**",
     };
     let Row { ours_name, peer_name, unit, rounds, budget, .. } = row;
-    let [ours, peer, ratio, low, high] =
-        [row.ours, row.peer, row.ratio, row.spread[0], row.spread[1]].map(value);
+    let ([ours, peer], ratio) = ([row.ours, row.peer].map(value), ratio(row));
     let what = what(row);
     format!(
-        "| {what} | {ours_name} | {peer_name} | {ours} | {peer} | {unit} | {ratio} ({low} to {high}) \
+        "| {what} | {ours_name} | {peer_name} | {ours} | {peer} | {unit} | {ratio} \
          | {rounds} | {budget} | {verdict} |\n"
     )
+}
+
+/// The ratio, with its quartiles.
+pub(crate) fn ratio(row: &Row) -> String {
+    let Some((ratio, [low, high])) = row.ratio.zip(row.spread) else { return "–".to_owned() };
+    let [ratio, low, high] = [ratio, low, high].map(value);
+    format!("{ratio} ({low} to {high})")
 }
 
 /// With three digits or so.
@@ -140,7 +145,9 @@ mod tests {
         let page = markdown(&[good, bad]);
         assert!(page.contains("1 of 2 budgets are met"), "{page}");
         assert!(
-            page.contains("- **B2**, GET, 100 tasks, beside bare, in x/s: 0.500 where ≥ 0.97"),
+            page.contains(
+                "- **B2**, GET, 100 tasks, beside bare, in x/s: 0.500 (0.500 to 0.500) where ≥ 0.97"
+            ),
             "{page}"
         );
         assert!(

@@ -6,9 +6,9 @@ use crate::contests::{idle, ingest};
 use anyhow::{Context, Result, bail};
 use std::io::Write;
 use std::sync::Arc;
-use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::process::Command;
 use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 
 /// Starts the party of this name.
 pub(crate) async fn start(name: &str, url: &str) -> Result<Arc<Mutex<Child>>> {
@@ -21,8 +21,7 @@ pub(crate) async fn start(name: &str, url: &str) -> Result<Arc<Mutex<Child>>> {
 pub(crate) async fn serve(name: String) -> Result<()> {
     let url = std::env::var(URL).with_context(|| format!("{URL} is not set"))?;
     say(&name)?;
-    let mut lines = BufReader::new(stdin()).lines();
-    while let Some(line) = lines.next_line().await? {
+    while let Some(line) = spawn_blocking(|| std::io::stdin().lines().next()).await?.transpose()? {
         match round(&name, &url, &line).await {
             Ok(measured) => {
                 let words: Vec<_> = measured.iter().map(f64::to_string).collect();
@@ -42,7 +41,7 @@ fn say(line: &str) -> Result<()> {
 
 async fn round(name: &str, url: &str, line: &str) -> Result<Vec<f64>> {
     match name.split_once('-') {
-        Some(("ingest", how)) => ingest::round(how, url, line.parse()?).await,
+        Some(("ingest", how)) => ingest::round(how, url, line).await,
         Some(("idle", whose)) => idle::round(whose, url, line).await,
         _ => bail!("there is no party {name}"),
     }

@@ -27,10 +27,10 @@ pub(crate) struct Row {
     /// The median of the peer's.
     pub(crate) peer: f64,
     pub(crate) unit: String,
-    /// The median of the rounds' own ratios, ours to the peer's.
-    pub(crate) ratio: f64,
+    /// The median of the rounds' own ratios, ours to the peer's; none where the peer has nothing.
+    pub(crate) ratio: Option<f64>,
     /// Their quartiles.
-    pub(crate) spread: [f64; 2],
+    pub(crate) spread: Option<[f64; 2]>,
     /// Rounds that count.
     pub(crate) rounds: usize,
     /// What must hold of the ratio; empty where it is for information.
@@ -68,6 +68,7 @@ impl Row {
     ) -> Self {
         let ratios: Vec<_> = ours.iter().zip(peer).map(|(ours, peer)| ours / peer).collect();
         let ratio = Spread::of(&ratios);
+        let is_one = [ratio.low, ratio.middle, ratio.high].iter().all(|part| part.is_finite());
         let setting = setting.clone();
         Self {
             id: setting.id,
@@ -80,8 +81,8 @@ impl Row {
             peer_name: peer_name.to_owned(),
             peer: short(Spread::of(peer).middle),
             unit: unit.to_owned(),
-            ratio: short(ratio.middle),
-            spread: [short(ratio.low), short(ratio.high)],
+            ratio: is_one.then(|| short(ratio.middle)),
+            spread: is_one.then(|| [short(ratio.low), short(ratio.high)]),
             rounds: ratios.len(),
             budget: budget.text(),
             pass: budget.holds(ratio.middle),
@@ -112,9 +113,11 @@ mod tests {
         // The second round was slow for both.
         let (ours, peer) = ([90.0, 9.0, 110.0], [100.0, 10.0, 100.0]);
         let row = Row::new(&setting, "x/s", &ours, ("other", &peer), Budget::AtLeast(0.97));
-        assert_eq!((row.ours, row.peer, row.ratio), (90.0, 100.0, 0.9));
-        assert_eq!((row.spread, row.rounds, row.place()), ([0.9, 1.0], 3, 12));
+        assert_eq!((row.ours, row.peer, row.ratio), (90.0, 100.0, Some(0.9)));
+        assert_eq!((row.spread, row.rounds, row.place()), (Some([0.9, 1.0]), 3, 12));
         assert!(!row.pass);
         assert_eq!(short(1_234_567.8), 1_234_570.0);
+        let row = Row::new(&setting, "files", &[0.0], ("other", &[0.0]), Budget::AtMost(1.0));
+        assert!(row.ratio.is_none() && row.spread.is_none() && !row.pass);
     }
 }

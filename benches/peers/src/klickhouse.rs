@@ -5,12 +5,11 @@ use crate::{Peer, count};
 use ::klickhouse::{Client, ClientOptions, Date, Row};
 use anyhow::{Result, bail, ensure};
 use async_trait::async_trait;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 include!("../../shared/tick.rs");
-
-ticks! { #[derive(Row)] }
 
 /// The same words as ours.
 const BARS: &str = "SELECT * FROM bars WHERE code < '000500' ORDER BY code, date";
@@ -73,7 +72,7 @@ impl Klickhouse {
         let firsts = (0..rows).step_by(usize::try_from(BLOCK)?);
         let blocks = firsts.map(move |first| (first..rows.min(first + BLOCK)).map(tick).collect());
         let insert = "INSERT INTO native FORMAT native";
-        self.0.insert_native::<Tick>(insert, stream::iter(blocks).boxed()).await?;
+        self.0.insert_native::<Tick>(insert, stream::iter(blocks)).await?;
         let took = began.elapsed();
         let stored: u64 = self.count().await?;
         ensure!(stored == rows, "{stored} rows were stored, of {rows}");

@@ -4,6 +4,7 @@
 //! line that begins with `error: `.
 
 mod amqprs;
+mod inserter;
 mod klickhouse;
 mod pools;
 mod rabbit;
@@ -57,6 +58,7 @@ async fn peer(name: &str, url: &str) -> Result<Box<dyn Peer>> {
         "deadpool-lapin" => Box::new(rabbit::deadpool(url).await?),
         "bb8-lapin" => Box::new(rabbit::bb8(url).await?),
         "amqprs" => Box::new(amqprs::connect(url).await?),
+        "inserter" => Box::new(inserter::Inserter::new(url)?),
         "klickhouse" => Box::new(klickhouse::connect(url).await?),
         _ => bail!("there is no peer {name}"),
     })
@@ -71,7 +73,11 @@ fn say(line: &str) -> Result<()> {
 /// The version of a crate in the lock file; the driver's, where the peer is a part of that.
 fn version(name: &str) -> &'static str {
     const LOCK: &str = include_str!("../Cargo.lock");
-    let name = if name == "connection-manager" { "redis" } else { name };
+    let name = match name {
+        "connection-manager" => "redis",
+        "inserter" => "clickhouse",
+        name => name,
+    };
     let entry = LOCK.split(&format!("name = \"{name}\"\nversion = \"")).nth(1);
     entry.and_then(|rest| rest.split('"').next()).unwrap_or("unknown")
 }

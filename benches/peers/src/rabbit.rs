@@ -2,7 +2,7 @@
 
 use crate::pools::POOL;
 use crate::{Peer, count};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use async_trait::async_trait;
 use bb8_lapin::LapinConnectionManager;
 use bb8_lapin::prelude::DefaultConnectionBuilder;
@@ -89,7 +89,7 @@ impl Lends for deadpool_lapin::Pool {
     }
 }
 
-type Manager = LapinConnectionManager<deadpool_lapin::lapin::runtime::DefaultRuntimeKit>;
+type Manager = LapinConnectionManager<async_rs::Tokio>;
 type Bb8 = ::bb8::Pool<Manager>;
 
 pub(crate) async fn bb8(url: &str) -> Result<Publishes<Bb8>> {
@@ -101,12 +101,12 @@ pub(crate) async fn bb8(url: &str) -> Result<Publishes<Bb8>> {
 
 impl Lends for Bb8 {
     async fn channel(&self) -> Result<Channel> {
-        let connection = self.get().await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        let connection = self.get().await.map_err(|error| anyhow!("{error:?}"))?;
         Ok(connection.create_channel().await?)
     }
 
     async fn publish(&self, queue: &str) -> Result<()> {
-        let connection = self.get().await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        let connection = self.get().await.map_err(|error| anyhow!("{error:?}"))?;
         publish(&connection, queue).await
     }
 }

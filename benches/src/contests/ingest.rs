@@ -3,7 +3,7 @@
 use super::tick::{Tick, tick};
 use super::{AS_BARE, GOODBYE, NO_SLOWER, bare, connected};
 use crate::bench::Bench;
-use crate::budget::Budget;
+use crate::child::Child;
 use crate::contest::{Contest, Party, Told, number};
 use crate::parties;
 use anyhow::{Context, Result, bail, ensure};
@@ -11,7 +11,9 @@ use qa_pool::Group;
 use qa_pool::clickhouse::clickhouse::Client;
 use qa_pool::clickhouse::{BatchOptions, Batcher, ClickHouse, SpillOptions, Table};
 use qa_servers::System;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 
 /// Rows of one insert.
 pub(super) const BATCH: u64 = 50_000;
@@ -26,36 +28,38 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     let ours = connected(&url, ClickHouse::new).await?;
     let version = ours.about().await?.version.unwrap_or_default();
     bench.takes_part(format!("clickhouse-server {version}"));
+    Table::ticks("ticks_inserter").create(&Group::from(&ours)).await?;
     ours.close(GOODBYE).await;
     let rows = bench.pick(20_000, 800_000);
-    let peers: [(&str, &str, &[Budget]); 3] = [
-        ("insert", "bare Insert of all rows", &[AS_BARE]),
-        ("inserts", "bare Insert of each 50,000", &[AS_BARE]),
-        ("inserter", "bare Inserter", &[NO_SLOWER]),
-    ];
+    let inserter = bench.peer("inserter", &url).await?;
     for (how, title) in
         [("batcher", "through the batcher"), ("spill", "through the batcher, by way of the disk")]
     {
-        let ours = party(how, &url, rows).await?;
-        let mut contest = Contest::new(title, UNITS, "qa-clickhouse", ours).rounds_at_most(10);
-        for (name, title, budgets) in peers {
-            // What is written to the disk first has no budget.
-            let budgets = if how == "batcher" { budgets } else { &[] };
-            contest = contest.beside(title, budgets, party(name, &url, rows).await?);
-        }
+        // What is written to the disk first has no budget.
+        let judged = |budget| if how == "batcher" { vec![budget] } else { vec![] };
+        let start = async |how: &str| {
+            let child = parties::start(&format!("ingest-{how}"), &url).await?;
+            Ok::<_, anyhow::Error>(party(&child, rows))
+        };
+        let contest = Contest::new(title, UNITS, "qa-clickhouse", start(how).await?)
+            .rounds_at_most(10)
+            .beside("bare Insert of all rows", &judged(AS_BARE), start("insert").await?)
+            .beside("bare Insert of each 50,000", &judged(AS_BARE), start("inserts").await?)
+            .beside("bare Inserter", &judged(NO_SLOWER), party(&inserter, rows));
         bench.hold(contest).await?;
     }
     Ok(())
 }
 
-async fn party(how: &str, url: &str, rows: usize) -> Result<impl Party + 'static> {
-    let child = parties::start(&format!("ingest-{how}"), url).await?;
+fn party(child: &Arc<Mutex<Child>>, rows: usize) -> impl Party + 'static + use<> {
     let made = move |says: &[f64]| vec![number(rows) / says[0], says[1]];
-    Ok(Told { child, line: rows.to_string(), made })
+    Told { child: Arc::clone(child), line: format!("insert {rows}"), made }
 }
 
 /// A round in such a process: seconds, and the most memory that the process had, in MiB.
-pub(crate) async fn round(how: &str, url: &str, rows: u64) -> Result<Vec<f64>> {
+pub(crate) async fn round(how: &str, url: &str, line: &str) -> Result<Vec<f64>> {
+    let rows =
+        line.strip_prefix("insert ").context("it is told to insert so many rows")?.parse()?;
     let ours = connected(url, ClickHouse::new).await?;
     let (group, table) = (Group::from(&ours), format!("ticks_{how}"));
     let client = bare::clickhouse(url)?;
@@ -70,7 +74,6 @@ pub(crate) async fn round(how: &str, url: &str, rows: u64) -> Result<Vec<f64>> {
         }
         "insert" => inserted(&client, &table, rows, rows).await?,
         "inserts" => inserted(&client, &table, rows, BATCH).await?,
-        "inserter" => through_the_inserter(&client, &table, rows).await?,
         _ => bail!("there is no way {how} to insert"),
     }
     let took = began.elapsed();
@@ -120,16 +123,6 @@ pub(super) async fn inserted(client: &Client, table: &str, rows: u64, each: u64)
         insert.end().await?;
         next = end;
     }
-    Ok(())
-}
-
-async fn through_the_inserter(client: &Client, table: &str, rows: u64) -> Result<()> {
-    let mut inserter = client.inserter::<Tick>(table).with_max_rows(BATCH);
-    for number in 0..rows {
-        inserter.write(&tick(number)).await?;
-        inserter.commit().await?;
-    }
-    inserter.end().await?;
     Ok(())
 }
 

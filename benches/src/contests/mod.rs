@@ -39,7 +39,8 @@ pub(crate) async fn connected<B: Backend>(
 ) -> Result<Resource<B>> {
     // Queries that take longer than an operation of a service may.
     let settings = Settings { operation_timeout: Duration::from_secs(120), ..Settings::default() };
-    let resource = Resource::new("bench", backend(&Target::parse("bench", url)?)?, settings);
+    let backend = backend(&Target::parse(B::SYSTEM, url)?)?;
+    let resource = Resource::new(B::SYSTEM, backend, settings);
     resource.connect().await?;
     Ok(resource)
 }

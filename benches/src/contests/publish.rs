@@ -98,7 +98,7 @@ pub(super) async fn publish_bare(channel: &Channel, queue: &str) -> Result<()> {
 
 /// The same through ours.
 pub(super) async fn publish_ours(publisher: &Publisher, queue: &str) -> Result<()> {
-    publisher.publish("", queue, &[0; SIZE], BasicProperties::default()).await?;
+    drop(publisher.publish("", queue, &[0; SIZE], BasicProperties::default()).await?);
     Ok(())
 }
 

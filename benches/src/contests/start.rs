@@ -14,6 +14,7 @@ use qa_pool::mongo::MongoDb;
 use qa_pool::redis::Redis;
 use qa_pool::{Backend, Group, ResourcePool, Settings};
 use qa_servers::System;
+use std::sync::Arc;
 use std::time::Instant;
 
 const UNITS: &[&str] = &["ms to connect", "ms to close"];
@@ -52,7 +53,7 @@ fn pool(wanted: &Wanted) -> impl Party + 'static {
             let began = Instant::now();
             let pool = ResourcePool::new();
             for (number, (system, url)) in wanted.iter().enumerate() {
-                let target = Target::parse(&format!("{system}-{number}"), url)?;
+                let target = Target::parse(format!("{system}-{number}"), url)?;
                 match system {
                     System::MongoDb => add(&pool, &target, MongoDb::new(&target)?)?,
                     System::RabbitMq => add(&pool, &target, RabbitMq::new(&target)?)?,
@@ -71,7 +72,7 @@ fn pool(wanted: &Wanted) -> impl Party + 'static {
 }
 
 fn add<B: Backend>(pool: &ResourcePool, target: &Target, backend: B) -> Result<()> {
-    let resource = Resource::new(target.name(), backend, Settings::default());
+    let resource = Resource::new(Arc::clone(&target.name), backend, Settings::default());
     pool.add(Group::from(resource))?;
     Ok(())
 }

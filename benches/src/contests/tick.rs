@@ -5,8 +5,6 @@ use serde::{Deserialize, Serialize};
 
 include!("../../shared/tick.rs");
 
-ticks! { #[derive(Row, Serialize, Deserialize)] }
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ pub(super) fn draw(rows: &[&Row]) -> Result<String> {
     let mut svg = String::new();
     let count = u32::try_from(rows.len())?;
     // One is on the axis, always: it is what all compare with.
-    let ends = rows.iter().flat_map(|row| [row.spread[0], row.spread[1], 1.0]);
+    let ends = rows.iter().filter_map(|row| row.spread).flatten();
     let (low, high) = around(ends.chain([1.0])).unwrap_or((0.5, 2.0));
     {
         let root =
@@ -45,13 +45,12 @@ pub(super) fn draw(rows: &[&Row]) -> Result<String> {
         for (row, at) in rows.iter().zip(0_u32..) {
             let y = f64::from(count - at) - 0.5;
             let colour = if row.pass { COLOURS[0] } else { COLOURS[1] };
-            let [from, to] = row.spread;
-            if row.ratio.is_finite() && row.ratio > 0.0 {
+            if let Some((ratio, [from, to])) =
+                row.ratio.zip(row.spread).filter(|(ratio, _)| *ratio > 0.0)
+            {
                 let quartiles = PathElement::new([(from, y), (to, y)], colour.stroke_width(3));
                 chart.draw_series([quartiles]).map_err(failed)?;
-                chart
-                    .draw_series([Circle::new((row.ratio, y), 4, colour.filled())])
-                    .map_err(failed)?;
+                chart.draw_series([Circle::new((ratio, y), 4, colour.filled())]).map_err(failed)?;
             }
             let (_, pixel) = chart.backend_coord(&(1.0, y));
             let label = format!("{} / {}, {} {}", what(row), row.peer_name, row.unit, row.budget);
