@@ -18,7 +18,6 @@ const BARS: &str = "SELECT * FROM bars WHERE code < '000500' ORDER BY code, date
 const BLOCK: u64 = 50_000;
 
 #[derive(Row)]
-#[expect(dead_code, reason = "rows are read whole and counted")]
 struct Bar {
     code: String,
     date: Date,

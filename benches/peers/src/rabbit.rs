@@ -95,7 +95,8 @@ type Bb8 = ::bb8::Pool<Manager>;
 pub(crate) async fn bb8(url: &str) -> Result<Publishes<Bb8>> {
     let builder = DefaultConnectionBuilder::new()?.with_uri_str(url.to_owned());
     let manager = LapinConnectionManager::new(builder);
-    let pool = ::bb8::Pool::builder().max_size(u32::try_from(POOL)?).build(manager).await?;
+    let pool = ::bb8::Pool::builder().max_size(u32::try_from(POOL)?).build(manager).await;
+    let pool = pool.map_err(|error| anyhow!("{error:?}"))?;
     Publishes::new(pool, "bb8").await
 }
 

@@ -25,7 +25,7 @@ async fn rabbitmq_costs_what_its_budget_says() {
 
     let publisher = Publisher::new(group, PublisherSettings::default());
     let ours = async || {
-        publisher.publish("", QUEUE, b"order", BasicProperties::default()).await.unwrap();
+        drop(publisher.publish("", QUEUE, b"order", BasicProperties::default()).await.unwrap());
     };
     let ours = cost(proxy, ours, async || publish(&channel).await).await;
     hold("rabbitmq", &[("a confirmed publish", ours)]);
