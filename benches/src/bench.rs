@@ -92,7 +92,8 @@ impl Bench {
         let rounds = contest.rounds.map_or(self.rounds, |most| self.rounds.min(most));
         let what = title(&contest.title, contest.at);
         eprintln!("     {what}");
-        let samples = take_turns(&mut contest, rounds).await.with_context(|| what.clone())?;
+        let turns = take_turns(&mut contest, rounds).await.with_context(|| what.clone())?;
+        let ours = &turns[0];
         let setting = Setting {
             contest: contest.title,
             at: contest.at,
@@ -100,11 +101,14 @@ impl Bench {
             versions: self.versions.iter().cloned().collect::<Vec<_>>().join(", "),
             ..self.now.clone()
         };
-        for (peer, sampled) in contest.peers.iter().zip(&samples[1..]) {
+        for (peer, turns) in contest.peers.iter().zip(&turns[1..]) {
             for (at, unit) in contest.units.iter().enumerate() {
+                // Ours goes on where a peer fails; what is judged is rounds in which both did the work.
                 let budget = peer.budgets.get(at).copied().unwrap_or(Budget::None);
-                let side = (peer.name.as_str(), sampled[at].as_slice());
-                let row = Row::new(&setting, unit, &samples[0][at], side, budget);
+                let budget = if turns.failed.is_some() { Budget::None } else { budget };
+                let side = (peer.name.as_str(), turns.samples[at].as_slice());
+                let mut row = Row::new(&setting, unit, &ours.samples[at], side, budget);
+                row.failed.clone_from(&turns.failed);
                 println!("{}", line(&what, &row));
                 self.rows.push(row);
             }
@@ -120,32 +124,54 @@ pub(crate) fn title(contest: &str, at: Option<(&str, u32)>) -> String {
 
 fn line(what: &str, row: &Row) -> String {
     let verdict = if row.pass { row.budget.clone() } else { format!("FAILED {}", row.budget) };
-    let Row { id, peer_name, unit, ours, peer, .. } = row;
-    format!(
-        "{id:<4} {what}: {} of {peer_name}, {ours} to {peer} {unit}  {verdict}",
-        page::ratio(row)
-    )
+    let Row { id, peer_name, unit, ours, .. } = row;
+    let peer = match (&row.failed, row.peer) {
+        (Some(reason), _) => format!("nothing, it failed: {reason}"),
+        (None, peer) => peer.map_or_else(|| "nothing".to_owned(), |peer| peer.to_string()),
+    };
+    let ratio = page::ratio(row);
+    format!("{id:<4} {what}: {ratio} of {peer_name}, {ours} to {peer} {unit}  {verdict}")
 }
 
-/// What was measured: of each party, ours first, for each unit, the rounds.
-async fn take_turns(contest: &mut Contest, rounds: u32) -> Result<Vec<Vec<Vec<f64>>>> {
+/// What one party did.
+#[derive(Clone, Default)]
+struct Turns {
+    /// For each unit, the rounds that count.
+    samples: Vec<Vec<f64>>,
+    /// Why it is out, where it is.
+    failed: Option<String>,
+}
+
+/// What each party did, ours first. A peer that fails is out; ours may not.
+async fn take_turns(contest: &mut Contest, rounds: u32) -> Result<Vec<Turns>> {
     let units = contest.units.len();
     let mut parties: Vec<&mut Box<dyn Party>> = vec![&mut contest.ours.1];
     parties.extend(contest.peers.iter_mut().map(|peer| &mut peer.party));
-    let count = parties.len();
-    let mut samples = vec![vec![Vec::new(); units]; count];
+    let (count, none) = (parties.len(), Turns { samples: vec![Vec::new(); units], failed: None });
+    let mut turns = vec![none; count];
     for round in 0..=usize::try_from(rounds)? {
         // Who is first changes from round to round.
         for turn in (0..count).map(|turn| (turn + round) % count) {
-            let measured = parties[turn].round().await?;
+            let Turns { samples, failed } = &mut turns[turn];
+            if failed.is_some() {
+                continue;
+            }
+            let measured = match parties[turn].round().await {
+                Ok(measured) => measured,
+                Err(error) if turn == 0 => return Err(error),
+                Err(error) => {
+                    *failed = Some(format!("{error:#}"));
+                    continue;
+                }
+            };
             ensure!(measured.len() == units, "a party measured {measured:?} in {units} units");
             // The first round is to warm up.
             if round > 0 {
-                samples[turn].iter_mut().zip(measured).for_each(|(kept, value)| kept.push(value));
+                samples.iter_mut().zip(measured).for_each(|(kept, value)| kept.push(value));
             }
         }
     }
-    Ok(samples)
+    Ok(turns)
 }
 
 #[cfg(test)]
@@ -167,12 +193,21 @@ mod tests {
                 async move { Ok(measured) }
             })
         };
+        let failing = Doing(|| async { anyhow::bail!("it is out") });
         let mut contest = Contest::new("x", &["x/s"], "ours", party('o', 0.0))
             .beside("a", &[], party('a', 10.0))
             .beside("b", &[], party('b', 20.0));
-        let samples = take_turns(&mut contest, 2).await.unwrap();
+        let done = take_turns(&mut contest, 2).await.unwrap();
         assert_eq!(*turns.lock().unwrap(), "oababoboa");
-        assert_eq!(samples[0], [[2.0, 3.0]]);
-        assert_eq!(samples[2], [[22.0, 23.0]]);
+        assert_eq!(done[0].samples, [[2.0, 3.0]]);
+        assert_eq!(done[2].samples, [[22.0, 23.0]]);
+
+        let mut contest = Contest::new("x", &["x/s"], "ours", party('o', 0.0));
+        contest = contest.beside("failing", &[], failing);
+        let done = take_turns(&mut contest, 2).await.unwrap();
+        assert_eq!((done[0].samples[0].len(), done[1].samples[0].len()), (2, 0));
+        assert_eq!(done[1].failed.as_deref(), Some("it is out"));
+        let ours = Doing(|| async { anyhow::bail!("ours is out") });
+        assert!(take_turns(&mut Contest::new("x", &["x/s"], "ours", ours), 2).await.is_err());
     }
 }

@@ -29,7 +29,13 @@ pub(crate) struct Child {
 impl Child {
     /// Starts it and waits until it says who it is.
     pub(crate) async fn start(mut command: Command, url: &str) -> Result<Arc<Mutex<Self>>> {
-        command.env(URL, url).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        // An error is a line, and not from where it came.
+        command
+            .env(URL, url)
+            .env("RUST_BACKTRACE", "0")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
         let program = command.as_std().get_program().to_owned();
         let mut child = command.spawn().with_context(|| format!("{}", program.display()))?;
         let told = child.stdin.take().context("it has no standard input")?;

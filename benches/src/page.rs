@@ -76,13 +76,15 @@ pub(crate) fn what(row: &Row) -> String {
 }
 
 fn line(row: &Row) -> String {
-    let verdict = match (row.budget.is_empty(), row.pass) {
-        (true, _) => "",
-        (false, true) => "met",
-        (false, false) => "**missed**",
+    let verdict = match (&row.failed, row.budget.is_empty(), row.pass) {
+        (Some(reason), ..) => format!("it failed: {}", reason.replace('|', "/")),
+        (None, true, _) => String::new(),
+        (None, false, true) => "met".to_owned(),
+        (None, false, false) => "**missed**".to_owned(),
     };
     let Row { ours_name, peer_name, unit, rounds, budget, .. } = row;
-    let ([ours, peer], ratio) = ([row.ours, row.peer].map(value), ratio(row));
+    let (ours, ratio) = (value(row.ours), ratio(row));
+    let peer = row.peer.map_or_else(|| "–".to_owned(), value);
     let what = what(row);
     format!(
         "| {what} | {ours_name} | {peer_name} | {ours} | {peer} | {unit} | {ratio} \

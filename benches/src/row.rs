@@ -24,8 +24,8 @@ pub(crate) struct Row {
     pub(crate) ours: f64,
     /// Who it was measured beside.
     pub(crate) peer_name: String,
-    /// The median of the peer's.
-    pub(crate) peer: f64,
+    /// The median of the peer's; none where it had no round.
+    pub(crate) peer: Option<f64>,
     pub(crate) unit: String,
     /// The median of the rounds' own ratios, ours to the peer's; none where the peer has nothing.
     pub(crate) ratio: Option<f64>,
@@ -36,6 +36,8 @@ pub(crate) struct Row {
     /// What must hold of the ratio; empty where it is for information.
     pub(crate) budget: String,
     pub(crate) pass: bool,
+    /// Why the peer could not go on, where it could not: then nothing is judged.
+    pub(crate) failed: Option<String>,
     /// The day, in UTC, as `2026-11-22`.
     pub(crate) date: String,
     /// Of all that took part.
@@ -79,13 +81,14 @@ impl Row {
             ours_name: setting.ours_name,
             ours: short(Spread::of(ours).middle),
             peer_name: peer_name.to_owned(),
-            peer: short(Spread::of(peer).middle),
+            peer: Some(short(Spread::of(peer).middle)).filter(|peer| peer.is_finite()),
             unit: unit.to_owned(),
             ratio: is_one.then(|| short(ratio.middle)),
             spread: is_one.then(|| [short(ratio.low), short(ratio.high)]),
             rounds: ratios.len(),
             budget: budget.text(),
             pass: budget.holds(ratio.middle),
+            failed: None,
             date: setting.date,
             versions: setting.versions,
             machine: setting.machine,
@@ -113,7 +116,7 @@ mod tests {
         // The second round was slow for both.
         let (ours, peer) = ([90.0, 9.0, 110.0], [100.0, 10.0, 100.0]);
         let row = Row::new(&setting, "x/s", &ours, ("other", &peer), Budget::AtLeast(0.97));
-        assert_eq!((row.ours, row.peer, row.ratio), (90.0, 100.0, Some(0.9)));
+        assert_eq!((row.ours, row.peer, row.ratio), (90.0, Some(100.0), Some(0.9)));
         assert_eq!((row.spread, row.rounds, row.place()), (Some([0.9, 1.0]), 3, 12));
         assert!(!row.pass);
         assert_eq!(short(1_234_567.8), 1_234_570.0);

@@ -89,7 +89,7 @@ pub(crate) struct Amqprs {
 pub(crate) async fn connect(url: &str) -> Result<Amqprs> {
     let url = parts(url)?;
     let mut arguments = OpenConnectionArguments::new(url.host, url.port, url.user, url.password);
-    let connection = Connection::open(arguments.virtual_host(url.path)).await?;
+    let connection = Connection::open(arguments.virtual_host(&url.path)).await?;
     connection.register_callback(DefaultConnectionCallback).await?;
     let channel = connection.open_channel(None).await?;
     let window = Arc::new(Window { outstanding: Mutex::default(), places: Semaphore::new(0) });

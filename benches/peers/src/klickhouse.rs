@@ -40,6 +40,8 @@ pub(crate) async fn connect(url: &str) -> Result<Klickhouse> {
         username: url.user.to_owned(),
         password: url.password.to_owned(),
         default_database: "default".to_owned(),
+        // It knows no other method of compression, and servers have another by default.
+        settings: [("network_compression_method".to_owned(), "LZ4".to_owned())].into(),
         ..ClientOptions::default()
     };
     Ok(Klickhouse(Client::connect((url.host, url.port), options).await?))

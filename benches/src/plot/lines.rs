@@ -64,7 +64,8 @@ fn lines(series: &Series) -> Vec<(String, Vec<(f64, f64)>)> {
     for row in &series.rows {
         let Some(amount) = row.amount else { continue };
         ours.insert(amount, row.ours);
-        let point = (f64::from(amount), row.peer);
+        let Some(peer) = row.peer else { continue };
+        let point = (f64::from(amount), peer);
         match peers.iter_mut().find(|(name, _)| *name == row.peer_name) {
             Some((_, points)) => points.push(point),
             None => peers.push((row.peer_name.clone(), vec![point])),
