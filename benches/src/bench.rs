@@ -48,8 +48,8 @@ impl Bench {
 
     /// What is held from here on belongs to this benchmark.
     pub(crate) fn turn_to(&mut self, benchmark: &Benchmark) {
-        self.now.id = benchmark.id.to_owned();
-        self.now.title = benchmark.title.to_owned();
+        benchmark.id.clone_into(&mut self.now.id);
+        benchmark.title.clone_into(&mut self.now.title);
         self.versions = [format!("qa-resource {}", env!("CARGO_PKG_VERSION"))].into();
     }
 

@@ -100,7 +100,7 @@ pub(crate) fn ratio(row: &Row) -> String {
 }
 
 /// With three digits or so.
-fn value(number: f64) -> String {
+pub(crate) fn value(number: f64) -> String {
     let digits = match number.abs() {
         size if size >= 100.0 => 0,
         size if size >= 10.0 => 1,

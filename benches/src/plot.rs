@@ -66,7 +66,7 @@ fn series<'a>(rows: &'a [Row], id: &str) -> Vec<Series<'a>> {
         match known {
             Some(series) => series.rows.push(row),
             None => {
-                all.push(Series { contest: &row.contest, unit: &row.unit, axis, rows: vec![row] })
+                all.push(Series { contest: &row.contest, unit: &row.unit, axis, rows: vec![row] });
             }
         }
     }

@@ -41,7 +41,8 @@ async fn run(program: &Path, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new(program);
     let command = command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(LIMIT, command.output()).await;
-    let output = output.with_context(|| format!("{program:?} took more than {LIMIT:?}"))??;
+    let output =
+        output.with_context(|| format!("{} took more than {LIMIT:?}", program.display()))??;
     let said = String::from_utf8_lossy(&output.stderr);
     let last = said.trim().lines().last().unwrap_or_default();
     ensure!(output.status.success(), "{} {}: {last}", program.display(), arguments.join(" "));

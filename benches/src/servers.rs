@@ -16,11 +16,13 @@ pub(crate) struct Servers {
 impl Servers {
     /// The server of this system.
     pub(crate) async fn get(&mut self, system: System) -> Result<Arc<Server>> {
-        if !self.started.contains_key(&system) {
-            eprintln!("     starting {system}");
-            self.started.insert(system, Arc::new(Server::start(system).await?));
+        if let Some(server) = self.started.get(&system) {
+            return Ok(Arc::clone(server));
         }
-        self.started.get(&system).cloned().context("it was started")
+        eprintln!("     starting {system}");
+        let server = Arc::new(Server::start(system).await?);
+        self.started.insert(system, Arc::clone(&server));
+        Ok(server)
     }
 
     /// Its URL.

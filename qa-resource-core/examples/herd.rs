@@ -40,7 +40,7 @@ fn arrivals(clients: usize, outage: Duration, pace: Pace) -> Vec<Duration> {
             now += next;
             delay = Some(next);
         }
-        now - outage
+        now.saturating_sub(outage)
     };
     let mut all: Vec<_> = (0..clients).map(arrival).collect();
     all.sort();
@@ -82,7 +82,7 @@ fn main() {
     for (name, pace) in PACES {
         let came = arrivals(clients, outage, pace);
         let ready = ready(&came, login);
-        let waits = came.iter().zip(&ready).map(|(came, ready)| *ready - *came);
+        let waits = came.iter().zip(&ready).map(|(came, ready)| ready.saturating_sub(*came));
         let [half, all] = [ready.len() / 2, ready.len().saturating_sub(1)].map(|at| ready.get(at));
         println!(
             "{name:<28} {:>14} {:>10.1} s {:>10.1} s {:>12.2} s",

@@ -20,13 +20,12 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
         (System::ClickHouse, &["clickhouse-driver"]),
         (System::Redis, &["redis-py"]),
     ] {
-        let (url, theirs) = match system {
-            // Their package speaks the native protocol.
-            System::ClickHouse => bench.servers.native().await?,
-            _ => {
-                let url = prepared(&*bench.servers.get(system).await?).await?;
-                (url.clone(), url)
-            }
+        // clickhouse-driver speaks the native protocol.
+        let (url, theirs) = if system == System::ClickHouse {
+            bench.servers.native().await?
+        } else {
+            let url = prepared(&*bench.servers.get(system).await?).await?;
+            (url.clone(), url)
         };
         let ours = Arc::new(Ours::connect(system, &url).await?);
         for package in packages {

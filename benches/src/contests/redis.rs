@@ -22,6 +22,9 @@ const PEERS: [(&str, &[Budget]); 4] = [
     ("fred", &[]),
 ];
 
+/// A peer: its name, its budgets, and its process.
+type Peer = (&'static str, &'static [Budget], Arc<Mutex<Child>>);
+
 /// Commands of one pipeline.
 const PIPELINE: usize = 1_000;
 
@@ -65,7 +68,7 @@ fn contest(
     bench: &Bench,
     ours: &Resource<Redis>,
     bare: impl ConnectionLike + Clone + Send + Sync + 'static,
-    peers: &[(&str, &[Budget], Arc<Mutex<Child>>)],
+    peers: &[Peer],
     command: Command,
     amount: u32,
 ) -> Result<Contest> {

@@ -2,6 +2,7 @@
 
 use super::ratios::failed;
 use super::{COLOURS, FONT, Series, WIDTH, around};
+use crate::page::value;
 use anyhow::Result;
 use plotters::prelude::*;
 use std::collections::BTreeMap;
@@ -30,7 +31,9 @@ pub(super) fn draw(series: &Series) -> Result<String> {
             .light_line_style(TRANSPARENT)
             .x_desc(series.axis)
             .y_desc(series.unit)
+            .y_labels(5)
             .x_label_formatter(&|x| format!("{x:.0}"))
+            .y_label_formatter(&|y| value(*y))
             .label_style((FONT, 12))
             .draw()
             .map_err(failed)?;

@@ -53,7 +53,8 @@ pub(super) fn draw(rows: &[&Row]) -> Result<String> {
                 chart.draw_series([Circle::new((ratio, y), 4, colour.filled())]).map_err(failed)?;
             }
             let (_, pixel) = chart.backend_coord(&(1.0, y));
-            let label = format!("{} / {}, {} {}", what(row), row.peer_name, row.unit, row.budget);
+            let end = if row.failed.is_some() { "(it failed)" } else { &row.budget };
+            let label = format!("{} / {}, {} {end}", what(row), row.peer_name, row.unit);
             let style = (FONT, 13).into_font().color(&BLACK);
             root.draw(&Text::new(label, (10, pixel - 7), style)).map_err(failed)?;
         }

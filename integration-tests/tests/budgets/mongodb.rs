@@ -29,7 +29,7 @@ async fn mongodb_costs_what_its_budget_says() {
     let run = cost(proxy, run, async || find(&bare).await).await;
     let upsert = async || {
         let options = BulkOptions::default();
-        market::upsert(&*group.acquire().await.unwrap(), &days, &options).await.unwrap();
+        market::upsert(&group.acquire().await.unwrap(), &days, &options).await.unwrap();
     };
     // There is nothing in the driver to compare with: all that it allocates is counted.
     let upsert = cost(proxy, upsert, async || {}).await;
