@@ -54,7 +54,7 @@ pub(crate) const ALL: &[Benchmark] = &[
         title: "confirmed publishes to RabbitMQ",
         about: "Messages of 457 bytes, persistent, mandatory, each confirmed by the broker, so many of them \
                 outstanding, into a queue that is empty at the start of each round. Pools lend a connection \
-                to whoever publishes, which opens a channel for each message, or keeps one: both are given.",
+                to whoever publishes, which opens a channel on it for each message, and closes it.",
         hold: |bench| Box::pin(contests::publish::hold(bench)),
     },
     Benchmark {

@@ -22,7 +22,7 @@ by the second more is better, for times and memory less is.
 
 A peer that is another client or pool runs in a process of its own, as ours does where memory is measured;
 a *bare* one is the driver that ours is built on, without ours. A *lease* is acquired for each operation,
-as a service does.
+as a service does. A peer that fails is out of its contest, with the reason, and nothing is judged.
 ";
 
 const HEADER: &str = "\

@@ -26,6 +26,7 @@ async fn without_faults_every_byte_passes_and_is_counted() {
     assert_eq!((counts.accepted, counts.turned_away, counts.open), (1, 0, 1));
     assert_eq!(counts.bytes_to_server, to_server as u64);
     assert_eq!(counts.bytes_to_client, to_client as u64);
+    assert_eq!(counts.round_trips, 2, "a question with its answer, and what was said after it");
     assert!(rig.proxy.first_accepted().is_some_and(|at| at >= opened));
     rig.proxy.heal();
     assert_eq!(rig.proxy.first_accepted(), None, "the faults were changed since");
