@@ -175,7 +175,7 @@ impl Observer {
     fn follow(&self, topology: &TopologyDescription) {
         let members = topology.servers();
         let mut leads = members.values().filter(|one| one.server_type() == ServerType::RsPrimary);
-        let primary = leads.next().map(|leader| leader.address());
+        let primary = leads.next().map(mongodb::ServerInfo::address);
         let mut lead = self.lead.lock().unwrap_or_else(PoisonError::into_inner);
         let look = lead.sees(primary, Instant::now());
         drop(lead);
