@@ -1,17 +1,20 @@
 //! The limits that the driver does not have.
 
 use crate::waits::counted;
+use futures_util::FutureExt;
 use mongodb::error::Result;
 use std::time::Duration;
 use std::{error, fmt, io};
 use tokio::time::timeout;
 
-/// Waits for `operation`, but not longer than `limit`.
-pub(crate) async fn within<T>(
+/// Waits for `operation`, but not longer than `limit` from this call. Not an `async fn`, which would have room
+/// for the operation, a large one of the driver's, twice.
+pub(crate) fn within<T>(
     limit: Duration,
     operation: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    timeout(limit, counted(operation)).await.unwrap_or_else(|_| Err(timed_out(limit)))
+) -> impl Future<Output = Result<T>> {
+    timeout(limit, counted(operation))
+        .map(move |ended| ended.unwrap_or_else(|_| Err(timed_out(limit))))
 }
 
 /// An error of an operation that went on for longer than `limit`.

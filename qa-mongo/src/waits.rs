@@ -21,14 +21,15 @@ struct Waits {
 }
 
 /// Runs what is done through us, with its waits for connections counted. What it spawns is not.
-pub(crate) async fn counted<F: Future>(operation: F) -> F::Output {
-    WAITS.scope(Waits::default(), operation).await
+pub(crate) fn counted<F: Future>(operation: F) -> impl Future<Output = F::Output> {
+    WAITS.scope(Waits::default(), operation)
 }
 
-/// The same for a single command that is sent at once: its wait for a server is measured, too.
-pub(crate) async fn timed<F: Future>(command: F) -> F::Output {
+/// The same for a single command that is sent at once: its wait for a server is measured, too. It counts from
+/// this call.
+pub(crate) fn timed<F: Future>(command: F) -> impl Future<Output = F::Output> {
     let waits = Waits { selecting: Cell::new(Some(Instant::now())), ..Waits::default() };
-    WAITS.scope(waits, command).await
+    WAITS.scope(waits, command)
 }
 
 /// A checkout has begun, which is as soon as a server is selected. Called by the driver's event.

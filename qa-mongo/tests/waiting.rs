@@ -31,8 +31,8 @@ struct Told {
 
 impl Told {
     fn new(recorder: &DebuggingRecorder) -> Self {
-        let (levels, recorded) = (BTreeMap::new(), BTreeMap::new());
-        Self { snapshotter: recorder.snapshotter(), levels, recorded }
+        let snapshotter = recorder.snapshotter();
+        Self { snapshotter, levels: BTreeMap::new(), recorded: BTreeMap::new() }
     }
 
     fn listen(&mut self) {
