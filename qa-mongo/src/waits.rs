@@ -15,9 +15,33 @@ tokio::task_local! {
 /// The waits of one operation. They are over when it is.
 #[derive(Default)]
 struct Waits {
-    checkouts: RefCell<Vec<Pending>>,
+    checkouts: RefCell<Checkouts>,
     /// Since when its only command waits for a server.
     selecting: Cell<Option<Instant>>,
+}
+
+/// The checkouts that are under way. Mostly there is one at a time, which takes no allocation.
+#[derive(Default)]
+struct Checkouts {
+    one: Option<Pending>,
+    others: Vec<Pending>,
+}
+
+impl Checkouts {
+    fn add(&mut self, checkout: Pending) {
+        match &self.one {
+            None => self.one = Some(checkout),
+            Some(_) => self.others.push(checkout),
+        }
+    }
+
+    fn remove_one_of(&mut self, meter: &PoolMeter) {
+        if self.one.take_if(|one| one.is_of(meter)).is_none()
+            && let Some(at) = self.others.iter().position(|one| one.is_of(meter))
+        {
+            drop(self.others.swap_remove(at));
+        }
+    }
 }
 
 /// Runs what is done through us, with its waits for connections counted. What it spawns is not.
@@ -38,18 +62,13 @@ pub(crate) fn begun(meter: &PoolMeter) {
         if let Some(since) = waits.selecting.take() {
             meter.selected(since.elapsed());
         }
-        waits.checkouts.borrow_mut().push(meter.pending());
+        waits.checkouts.borrow_mut().add(meter.pending());
     });
 }
 
 /// A checkout has ended, with a connection or without. Called by the driver's event.
 pub(crate) fn ended(meter: &PoolMeter) {
-    let _ = WAITS.try_with(|waits| {
-        let mut checkouts = waits.checkouts.borrow_mut();
-        if let Some(at) = checkouts.iter().position(|one| one.is_of(meter)) {
-            drop(checkouts.swap_remove(at));
-        }
-    });
+    let _ = WAITS.try_with(|waits| waits.checkouts.borrow_mut().remove_one_of(meter));
 }
 
 #[cfg(test)]
