@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::bench::Bench;
 use crate::check::Check;
 use crate::completions::Completions;
 use crate::doctor::Doctor;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Watch(Watch),
     /// Answers health, status and metrics over HTTP
     Serve(Serve),
+    /// Measures the round trip to everything that is configured
+    Bench(Bench),
     /// Prints what a shell needs to complete this command line
     Completions(Completions),
     /// Sends real prices through MongoDB, RabbitMQ, ClickHouse and Redis, kills one of them in the

@@ -1,6 +1,7 @@
 //! `qa`: the connections of a trading system, looked at, served, and shown to hold.
 
 mod alarm;
+mod bench;
 mod certificate;
 mod check;
 mod cli;
@@ -54,6 +55,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Doctor(options) => doctor::run(options).await,
         Command::Watch(options) => watch::run(options).await,
         Command::Serve(options) => serve::run(options).await,
+        Command::Bench(options) => bench::run(options).await,
         Command::Completions(options) => {
             completions::run(&options);
             Ok(())

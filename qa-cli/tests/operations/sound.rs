@@ -30,6 +30,23 @@ async fn four_sound_servers_are_ready_with_their_versions_and_nothing_is_wrong()
         assert!(skew.unwrap_or(0.0).abs() < 1.0, "{one}");
     }
 
+    let bench = ["bench", "--for", "200ms", "--tasks", "1,8"];
+    let table = on(&config, &bench).await;
+    table.expect(0, &["per second", "PING", "SELECT 1", "a confirmed message", "the command ping"]);
+    let json = on(&config, &[&bench[..], &["--json"]].concat()).await;
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&json.text).unwrap();
+    assert_eq!(rows.len(), 8, "{}", json.text);
+    for row in &rows {
+        let number = |key: &str| row[key].as_f64().unwrap_or_else(|| panic!("no {key}: {row}"));
+        assert!(number("trips") > 0.0 && number("trips_per_second") > 0.0, "{row}");
+        assert!(
+            0.0 < number("p50_seconds") && number("p50_seconds") <= number("p99_seconds"),
+            "{row}"
+        );
+        assert!(number("p99_seconds") <= number("max_seconds"), "{row}");
+        assert_eq!((number("failed_tasks"), row["error"].as_str()), (0.0, None), "{row}");
+    }
+
     let doctor = on(&config, &["doctor"]).await;
     doctor.expect(0, &["well: ", "nothing is wrong"]);
     assert_eq!(doctor.text.matches("well: ").count(), 4, "{}", doctor.text);
@@ -48,7 +65,7 @@ async fn the_environment_is_a_configuration_and_none_is_an_error_with_the_remedy
     let output = qa(&["check"]).env("QA_CACHE_URL", server.url()).output().await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && text.contains("cache"), "{text}");
-    for command in ["check", "doctor", "watch", "serve"] {
+    for command in ["check", "doctor", "watch", "serve", "bench"] {
         let said = run(&[command]).await;
         assert_eq!(said.code, Some(2), "{said:?}");
         assert!(said.errors.contains("QA_CACHE_URL="), "{said:?}");
