@@ -4,8 +4,8 @@ use crate::reload::Loaded;
 use crate::{Config, backends};
 use futures_util::future::join_all;
 use qa_resource_core::{
-    About, Backend, Error, ErrorKind, EventBus, Events, Group, Managed, Reading, Result, Shutdown,
-    ShutdownReport, State, Status,
+    About, Backend, Error, ErrorKind, EventBus, Events, Group, Managed, MemberStatus, Reading,
+    Result, Shutdown, ShutdownReport, State, Status,
 };
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -49,8 +49,11 @@ pub struct GroupStatus {
     pub required: bool,
     /// Where it is in its life: that of its best member.
     pub state: State,
-    /// How its members stand.
+    /// How its members stand, each by itself.
     pub members: Vec<Status>,
+    /// How they stand in the group: who is active, who is left out. In the same order, as long as none is
+    /// added or removed meanwhile; nothing for a group of one.
+    pub standing: Vec<MemberStatus>,
 }
 
 /// Which required groups could not be connected, and why. Its `Display` is a line for each.
@@ -208,6 +211,7 @@ impl ResourcePool {
             required: *required,
             state: group.state(),
             members: group.status(),
+            standing: group.standing(),
         });
         groups.collect()
     }

@@ -1,6 +1,8 @@
 //! What a registry needs of a group, whatever its backend.
 
-use crate::{About, CloseReport, EventBus, Reading, Result, Settings, Stage, State, Status};
+use crate::{
+    About, CloseReport, EventBus, MemberStatus, Reading, Result, Settings, Stage, State, Status,
+};
 use async_trait::async_trait;
 use std::any::Any;
 use std::time::Duration;
@@ -17,6 +19,8 @@ pub trait Managed: Send + Sync + 'static {
     fn state(&self) -> State;
     /// How its members stand.
     fn status(&self) -> Vec<Status>;
+    /// How its members stand in the group, in the order of `status`; nothing for a group of one.
+    fn standing(&self) -> Vec<MemberStatus>;
     /// Tells the state changes of its members to a bus.
     fn report_to(&self, bus: &EventBus);
     /// The group itself, to be downcast to its type.

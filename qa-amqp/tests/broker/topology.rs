@@ -7,7 +7,7 @@ use qa_amqp::{
     Binding, Consumer, ConsumerSettings, Delivery, Error, Exchange, Overflow, PublishError, Queue,
     RabbitMq, Topology,
 };
-use qa_resource_core::{Backend, ErrorKind, Lease, Resource, Settings, State};
+use qa_resource_core::{Backend, ErrorKind, Lease, Resource, Settings};
 use qa_servers::testing::eventually;
 use serde_json::Value;
 use std::convert::Infallible;
@@ -20,7 +20,7 @@ async fn on_the_next_connection(resource: &Resource<RabbitMq>) -> Lease<RabbitMq
     let before = resource.status().generation;
     let mut watch = resource.watch();
     resource.reconnect();
-    assert!(watch.wait_for(State::Reconnecting).await);
+    assert!(timeout(PATIENCE, watch.next()).await.unwrap().is_some(), "another connection");
     let lease = resource.acquire().await.unwrap();
     assert_eq!(lease.generation(), before + 1);
     lease

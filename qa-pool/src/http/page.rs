@@ -1,7 +1,7 @@
 //! The page that a person looks at: one file, nothing to load, no script.
 
 use super::escape::Escaped;
-use super::report::{Group, Member, Report};
+use super::report::{Group, Member, Report, Standing};
 use super::sparkline::Sparkline;
 use super::words::{count, rate, time};
 use std::fmt::{self, Display, Formatter};
@@ -65,7 +65,8 @@ fn headline(report: &Report) -> (&'static str, String) {
 }
 
 fn is_ailing(group: &Group) -> bool {
-    group.members.iter().any(|member| member.health != "up")
+    let left_out = |member: &Member| member.standing.is_some_and(|standing| standing.left_out);
+    group.members.iter().any(|member| member.health != "up" || left_out(member))
 }
 
 /// `at` is when it was asked: times of the same day are shown without it.
@@ -81,9 +82,10 @@ fn group(f: &mut Formatter<'_>, group: &Group, at: &str) -> fmt::Result {
         writeln!(
             f,
             r#"<article class="{health}">
-<h2>{name}{optional}<span class="pill">{state}</span></h2>
+<h2>{name}{optional}{standing}<span class="pill">{state}</span></h2>
 <p class="where">{system} at {address}</p>"#,
             health = member.health,
+            standing = standing(member),
             state = said(member),
             system = Escaped(group.system),
             address = Escaped(&member.address),
@@ -92,6 +94,15 @@ fn group(f: &mut Formatter<'_>, group: &Group, at: &str) -> fmt::Result {
         f.write_str("</article>\n")?;
     }
     Ok(())
+}
+
+/// What its group makes of it, where that is more than one among equals.
+fn standing(member: &Member) -> &'static str {
+    match member.standing {
+        Some(Standing { left_out: true, .. }) => " <small>left out</small>",
+        Some(Standing { active: true, .. }) => " <small>active</small>",
+        _ => "",
+    }
 }
 
 /// State and health in one: what is not lost may still ail.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::GroupStatus;
 use crate::http::history::{History, INTERVAL};
-use qa_resource_core::{Error, ErrorKind, Health, Reading, State, Stats, Status};
+use qa_resource_core::{Error, ErrorKind, Health, MemberStatus, Reading, State, Stats, Status};
 use tokio::time::Instant;
 
 const NASTY: &str = "<script>alert('x')</script>";
@@ -34,7 +34,8 @@ fn page(health: Health, required: bool, error: Option<&str>) -> String {
     }
     let state = status.state;
     let name = NASTY.to_owned();
-    let group = GroupStatus { name, system: "redis", required, state, members: vec![status] };
+    let (members, standing) = (vec![status], vec![]);
+    let group = GroupStatus { name, system: "redis", required, state, members, standing };
     Page(&Report::of(vec![group], false, &history)).to_string()
 }
 
@@ -100,6 +101,36 @@ async fn the_headline_says_what_is_missing() {
         let html = page(health, required, None);
         assert!(html.contains(headline), "{headline}: {html}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_says_who_is_active_in_a_group_and_who_is_left_out() {
+    let name = |at: usize| format!("ticks-{at}");
+    let member = |at: usize| Status { name: name(at).into(), ..status(Health::Up, None) };
+    let stands = |at: usize| MemberStatus {
+        name: name(at).into(),
+        weight: 1,
+        leases: 0,
+        active: at == 0,
+        ejected: at == 1,
+    };
+    let group = GroupStatus {
+        name: "ticks".to_owned(),
+        system: "redis",
+        required: true,
+        state: State::Ready,
+        members: (0..3).map(member).collect(),
+        standing: (0..3).map(stands).collect(),
+    };
+    let report = Report::of(vec![group], false, &History::default());
+    let html = Page(&report).to_string();
+    assert!(html.contains("ticks / ticks-0 <small>active</small>"), "{html}");
+    assert!(html.contains("ticks / ticks-1 <small>left out</small>"), "{html}");
+    assert!(html.contains("ticks / ticks-2<span"), "{html}");
+    assert!(html.contains("<h1>Ready, but look at ticks</h1>"), "{html}");
+    let json = serde_json::to_value(&report).unwrap();
+    let standing = &json["resources"][0]["members"][1]["standing"];
+    assert_eq!(*standing, serde_json::json!({ "weight": 1, "active": false, "left_out": true }));
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,7 +78,8 @@ mod tests {
     use super::*;
 
     fn group(name: &str, required: bool, state: State) -> GroupStatus {
-        GroupStatus { name: name.to_owned(), system: "redis", required, state, members: vec![] }
+        let (name, members, standing) = (name.to_owned(), vec![], vec![]);
+        GroupStatus { name, system: "redis", required, state, members, standing }
     }
 
     #[test]

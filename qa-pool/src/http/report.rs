@@ -32,6 +32,8 @@ pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) address: String,
     pub(crate) state: &'static str,
+    /// Where it is one of several.
+    pub(crate) standing: Option<Standing>,
     pub(crate) since: String,
     pub(crate) in_state_seconds: f64,
     pub(crate) health: &'static str,
@@ -49,6 +51,16 @@ pub(crate) struct Member {
     pub(crate) outages: Vec<Outage>,
     pub(crate) last_errors: Vec<Fault>,
     pub(crate) history: Samples,
+}
+
+/// How a member stands in its group.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Standing {
+    pub(crate) weight: u32,
+    /// The one of a failover group that leases are given of.
+    pub(crate) active: bool,
+    /// Too many operations on it failed.
+    pub(crate) left_out: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,20 +109,25 @@ fn group(status: GroupStatus, history: &History, now: SystemTime) -> Group {
     Group {
         ready: is_ready(&status),
         state: status.state.as_str(),
-        members: status.members.iter().map(|one| member(one, history.of(one), now)).collect(),
+        members: status
+            .members
+            .iter()
+            .map(|one| member(one, &status, history.of(one), now))
+            .collect(),
         name: status.name,
         system: status.system,
         required: status.required,
     }
 }
 
-fn member(status: &Status, track: Option<&Track>, now: SystemTime) -> Member {
+fn member(status: &Status, group: &GroupStatus, track: Option<&Track>, now: SystemTime) -> Member {
     let reading = &status.health;
     let last = track.and_then(|track| track.samples.back().copied());
     Member {
         name: status.name.to_string(),
         address: status.address.clone(),
         state: status.state.as_str(),
+        standing: standing(status, group),
         since: before(now, status.in_state),
         in_state_seconds: seconds(status.in_state),
         health: reading.health.as_str(),
@@ -127,6 +144,11 @@ fn member(status: &Status, track: Option<&Track>, now: SystemTime) -> Member {
         last_errors: track.map(|track| faults(track, now)).unwrap_or_default(),
         history: samples(track.into_iter().flat_map(|track| &track.samples)),
     }
+}
+
+fn standing(status: &Status, group: &GroupStatus) -> Option<Standing> {
+    let known = group.standing.iter().find(|one| one.name == status.name)?;
+    Some(Standing { weight: known.weight, active: known.active, left_out: known.ejected })
 }
 
 fn counts(counted: Stats) -> Counts {

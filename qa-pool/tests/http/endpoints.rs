@@ -52,6 +52,28 @@ async fn a_sound_pool_is_ready_and_an_optional_one_that_is_away_does_not_count()
 }
 
 #[tokio::test]
+async fn of_a_group_it_is_told_who_is_active() {
+    let (server, refused) = (Server::start(System::Redis).await.unwrap(), Refused::new());
+    let main = server.url().replace(&server.port().to_string(), &refused.port().to_string());
+    let spare = server.port();
+    let group = format!(
+        "[resource.group]\npolicy = 'failover'\nmembers = [{{ host = '127.0.0.1:{spare}' }}]"
+    );
+    let site = Served::new(&resource("cache", &main, &group)).await;
+    eventually("the spare is active", LIMIT, async || {
+        let status = site.get("/status").await.json();
+        let members = status["resources"][0]["members"].as_array().unwrap();
+        let active: Vec<_> = members.iter().map(|one| &one["standing"]["active"]).collect();
+        active == [false, true]
+    })
+    .await;
+    let page = site.get("/status.html").await.body;
+    assert_eq!(page.matches("<small>active</small>").count(), 1, "{page}");
+    site.end().await;
+    server.remove().await;
+}
+
+#[tokio::test]
 async fn what_is_missing_is_said_and_we_stay_alive() {
     let refused = Refused::new();
     let url = format!("redis://me:c4n4ry@127.0.0.1:{}", refused.port());

@@ -427,6 +427,10 @@ impl<B: Backend> Managed for Group<B> {
         Self::status(self)
     }
 
+    fn standing(&self) -> Vec<MemberStatus> {
+        Self::standing(self)
+    }
+
     fn report_to(&self, bus: &EventBus) {
         Self::report_to(self, bus);
     }
