@@ -38,6 +38,11 @@ pub(super) fn spawn(shared: &Arc<Shared>, entry: StreamEntry, slot: OwnedSemapho
 }
 
 async fn handle(shared: &Shared, entry: StreamEntry) {
+    // Somebody has removed it from the stream since it was given to us: nothing is left to handle.
+    if entry.fields.is_empty() {
+        acknowledge(shared, &entry.id).await;
+        return;
+    }
     let settings = &shared.settings;
     let most = u64::from(settings.deliveries);
     if most > 0 && entry.deliveries > most {
@@ -46,7 +51,12 @@ async fn handle(shared: &Shared, entry: StreamEntry) {
     let id = entry.id.clone();
     let handled = async { (shared.handler)(entry).await };
     let failure = match AssertUnwindSafe(handled).catch_unwind().await {
-        Ok(Ok(())) => return acknowledge(shared, &id).await,
+        Ok(Ok(())) => {
+            if acknowledge(shared, &id).await {
+                count(&shared.handled);
+            }
+            return;
+        }
         Ok(Err(error)) => error,
         Err(_) => "the handler panicked".to_owned(),
     };
@@ -55,20 +65,18 @@ async fn handle(shared: &Shared, entry: StreamEntry) {
     tracing::warn!(%stream, %id, %error, "an entry was not handled; it is given out again");
 }
 
-/// Where it can't be told the group gives it out again.
-async fn acknowledge(shared: &Shared, id: &str) {
+/// Tells the group, and gives whether that was possible; else it gives the entry out again.
+async fn acknowledge(shared: &Shared, id: &str) -> bool {
     let command = &ask::acknowledge(&shared.settings, id);
     let told = shared
         .group
         .run_idempotent(|lease| async move { command.exec_async(&mut lease.clone()).await })
         .await;
-    match told {
-        Ok(()) => count(&shared.handled),
-        Err(error) => {
-            let stream = &shared.settings.stream;
-            tracing::warn!(%stream, %id, %error, "an entry was handled, but not acknowledged");
-        }
+    if let Err(error) = &told {
+        let stream = &shared.settings.stream;
+        tracing::warn!(%stream, %id, %error, "an entry was handled, but not acknowledged");
     }
+    told.is_ok()
 }
 
 /// Where that fails it stays with the group, and its turn comes again.
