@@ -11,7 +11,7 @@ use qa_servers::{Server, System};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -112,15 +112,7 @@ async fn group(desk: &Desk, main: &Server) -> Result<()> {
     let mut serving = desk.command(&both, "serve --listen 127.0.0.1:0")?;
     let mut child = serving.stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
     let mut lines = BufReader::new(child.stderr.take().context("no log")?).lines();
-    let mut until = async |part: &str| -> Result<()> {
-        while let Some(line) = timeout(PATIENCE, lines.next_line()).await?? {
-            println!("{line}");
-            if line.contains(part) {
-                return Ok(());
-            }
-        }
-        anyhow::bail!("it ended before {part}")
-    };
+    let mut until = async |part: &str| print_until(&mut lines, part).await;
     for _ in 0..2 {
         until("resource is ready").await?;
     }
@@ -143,18 +135,21 @@ async fn group(desk: &Desk, main: &Server) -> Result<()> {
     Ok(())
 }
 
+/// Prints what a command says until a line has this in it.
+async fn print_until(lines: &mut Lines<impl AsyncBufRead + Unpin>, part: &str) -> Result<()> {
+    while let Some(line) = timeout(PATIENCE, lines.next_line()).await?? {
+        println!("{line}");
+        if line.contains(part) {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("it ended before {part}")
+}
+
 async fn watch(desk: &Desk, redis: &Server, mongo: &Server, config: &str) -> Result<()> {
     println!("\n## Watched\n");
     let (mut child, mut lines) = desk.start(config, "watch")?;
-    let mut until = async |part: &str| -> Result<()> {
-        while let Some(line) = timeout(PATIENCE, lines.next_line()).await?? {
-            println!("{line}");
-            if line.contains(part) {
-                return Ok(());
-            }
-        }
-        anyhow::bail!("it ended before {part}")
-    };
+    let mut until = async |part: &str| print_until(&mut lines, part).await;
     for _ in 0..4 {
         until("is ready").await?;
     }
@@ -244,7 +239,7 @@ impl Desk {
         &self,
         config: &str,
         arguments: &str,
-    ) -> Result<(Child, tokio::io::Lines<BufReader<tokio::process::ChildStdout>>)> {
+    ) -> Result<(Child, Lines<BufReader<tokio::process::ChildStdout>>)> {
         let mut command = self.command(config, arguments)?;
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let out = child.stdout.take().context("no output")?;

@@ -25,11 +25,10 @@ pub(crate) async fn provoke(pool: &ResourcePool, name: &str) {
 async fn publish(lease: &Lease<RabbitMq>) -> Result<(), lapin::Error> {
     let channel = lease.publishing().create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
-    let nobody = format!("qa.nobody.{:016x}", fastrand::u64(..));
     let confirm = channel
         .basic_publish(
             "".into(),
-            nobody.into(),
+            nobody().into(),
             BasicPublishOptions::default(),
             &[],
             BasicProperties::default(),
@@ -40,6 +39,11 @@ async fn publish(lease: &Lease<RabbitMq>) -> Result<(), lapin::Error> {
         () = blocked(lease) => return Ok(()),
     }
     channel.close(200, "OK".into()).await
+}
+
+/// The routing key, on the default exchange, of a queue that is not there.
+pub(crate) fn nobody() -> String {
+    format!("qa.nobody.{:016x}", fastrand::u64(..))
 }
 
 async fn blocked(lease: &Lease<RabbitMq>) {

@@ -1,5 +1,6 @@
 //! The smallest thing that each kind of server answers, through the pool.
 
+use crate::alarm::nobody;
 use qa_pool::amqp::lapin::BasicProperties;
 use qa_pool::amqp::{Publisher, PublisherSettings, RabbitMq};
 use qa_pool::clickhouse::ClickHouse;
@@ -26,8 +27,8 @@ impl Trip {
         if let Ok(group) = pool.get::<RabbitMq>(name) {
             let settings =
                 PublisherSettings { mandatory: false, persistent: false, ..Default::default() };
-            let nobody = format!("qa.nobody.{:016x}", fastrand::u64(..));
-            return Some(Self::RabbitMq(Arc::new(Publisher::new(&group, settings)), nobody.into()));
+            let publisher = Publisher::new(&group, settings);
+            return Some(Self::RabbitMq(Arc::new(publisher), nobody().into()));
         }
         let mongodb = pool.get(name).map(Self::MongoDb);
         let clickhouse = || pool.get(name).map(Self::ClickHouse);

@@ -105,8 +105,11 @@ fn port(scheme: &str) -> Option<u16> {
 
 fn is_secure(target: &Target) -> bool {
     let scheme = target.endpoint.scheme();
-    // MongoDB's says it in its query. What it says there is a secret like every value of it.
-    let asked = target.endpoint.query().any(|(key, _)| key == "tls" || key == "ssl");
+    // MongoDB's says it in its query.
+    let asked = target
+        .endpoint
+        .query()
+        .any(|(key, value)| (key == "tls" || key == "ssl") && value.expose() == "true");
     ["amqps", "clickhouses"].contains(&scheme)
         || scheme.starts_with("rediss")
         || scheme == "mongodb" && asked
@@ -173,6 +176,7 @@ mod tests {
             ("amqps://h", true),
             ("clickhouse://h", false),
             ("mongodb://h/?tls=true", true),
+            ("mongodb://h/?tls=false", false),
             ("mongodb://h/?maxPoolSize=3", false),
         ] {
             assert_eq!(is_secure(&Target::parse("r", url).unwrap()), secure, "{url}");
