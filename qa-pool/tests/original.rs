@@ -18,12 +18,19 @@ use qa_pool::mongo::{BulkOptions, MongoDb};
 use qa_pool::{Group, Settings};
 use qa_servers::System;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// Days of January with a bar.
 const DAYS: u32 = 20;
 
-/// MongoDB with twenty bars of 000001 and three stocks; gives its URL. Made twice it is the same.
+/// MongoDB with twenty bars of 000001 and three stocks; gives its URL. Filled once: two who upsert the
+/// same stock at once can both insert it.
 async fn mongo() -> String {
+    static FILLED: OnceCell<String> = OnceCell::const_new();
+    FILLED.get_or_init(fill_mongo).await.clone()
+}
+
+async fn fill_mongo() -> String {
     let url = server(System::MongoDb).await.url();
     let backend = MongoDb::new(&Target::parse("mongo", &url).unwrap()).unwrap();
     let mongo = Resource::new("mongo", backend, Settings::default());
@@ -51,6 +58,11 @@ async fn mongo() -> String {
 
 /// ClickHouse with the same bars; gives its URL.
 async fn clickhouse() -> String {
+    static FILLED: OnceCell<String> = OnceCell::const_new();
+    FILLED.get_or_init(fill_clickhouse).await.clone()
+}
+
+async fn fill_clickhouse() -> String {
     let url = server(System::ClickHouse).await.url();
     let backend = ClickHouse::new(&Target::parse("bars", &url).unwrap()).unwrap();
     let bars = Resource::new("bars", backend, Settings::default());
