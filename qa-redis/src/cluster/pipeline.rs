@@ -4,7 +4,6 @@ use super::join::whole;
 use super::request::{PAUSE, Verdict, verdict, verdict_of_error};
 use super::route::{Route, route};
 use super::{Cluster, nobody};
-use crate::server::Server;
 use futures_util::future::join_all;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use std::collections::BTreeMap;
@@ -167,12 +166,17 @@ impl Cluster {
         let deadline = Instant::now() + shared.seeds.options().node_wait();
         let mut moved = None;
         loop {
-            let mut server: Server = match (moved.take(), slot) {
-                (Some(place), _) => self.reach(&shared.meet(&place), deadline).await?,
-                (None, Some(slot)) => self.reach_slot(slot, reads_only, deadline).await?,
-                (None, None) => self.masters().pop().ok_or_else(nobody)?,
+            let server = match (moved.take(), slot) {
+                // Who is not reached may have left the map meanwhile; the slot's owner is asked then.
+                (Some(place), _) => self.reach(&shared.meet(&place), deadline).await,
+                (None, Some(slot)) => Ok(self.reach_slot(slot, reads_only, deadline).await?),
+                (None, None) => Ok(self.masters().pop().ok_or_else(nobody)?),
             };
-            let error = match server.request_all(pipeline, offset, count).await {
+            let sent = match server {
+                Ok(mut server) => server.request_all(pipeline, offset, count).await,
+                Err(not_reached) => Err(not_reached),
+            };
+            let error = match sent {
                 Ok(answers) => return Ok(answers),
                 Err(error) => error,
             };

@@ -76,14 +76,12 @@ impl Cluster {
                     let mut server = self.reach_slot(slot, reads_only, deadline).await?;
                     server.request(command).await
                 }
-                To::Node { node, asking } => {
-                    let mut server = self.reach(node, deadline).await?;
-                    if *asking {
-                        ask(&mut server, command).await
-                    } else {
-                        server.request(command).await
-                    }
-                }
+                // Who was not reached may not be in the map that came meanwhile: asked of the slot again.
+                To::Node { node, asking } => match self.reach(node, deadline).await {
+                    Ok(mut server) if *asking => ask(&mut server, command).await,
+                    Ok(mut server) => server.request(command).await,
+                    Err(not_reached) => Err(not_reached),
+                },
             };
             to = match verdict(&result) {
                 Verdict::Moved(place) if hops < HOPS => {
@@ -131,7 +129,8 @@ impl Cluster {
         }
     }
 
-    /// This node, as soon as it is connected.
+    /// This node, as soon as it is connected. An error, with nothing sent, too where another map comes
+    /// first that doesn't name it: after a failover, from a node that has not heard of it.
     pub(super) async fn reach(&self, node: &Arc<Node>, deadline: Instant) -> RedisResult<Server> {
         if let Some(server) = node.server() {
             return Ok(server);
