@@ -23,6 +23,7 @@ demo:
 test:
 	@scripts/setup.sh
 	@scripts/install-browser.sh
+	@scripts/install-valgrind.sh
 	cargo test --workspace --all-features --locked --no-fail-fast
 
 experiments:
@@ -31,6 +32,7 @@ experiments:
 
 bench:
 	@scripts/setup.sh
+	@scripts/install-valgrind.sh
 	cargo run --locked --release -p benches -- $(ARGS)
 
 servers:

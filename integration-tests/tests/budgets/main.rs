@@ -1,9 +1,12 @@
-//! What an operation costs, of what repeats exactly: round trips, which the fault proxy counts, and what
-//! the caller's own task allocates beyond the bare driver. `budgets.toml` has what it may be; how long it
-//! takes is for the benchmarks.
+//! What an operation costs, of what repeats: round trips, which the fault proxy counts, what the caller's own
+//! task allocates beyond the bare driver, and what callgrind counts of instructions. `budgets.toml` has what
+//! it may be; how long it takes is for the benchmarks.
 
+#[path = "../../../benches/shared/callgrind.rs"]
+mod callgrind;
 mod clickhouse;
 mod count;
+mod instructions;
 mod mongodb;
 mod rabbitmq;
 mod redis;
@@ -12,6 +15,7 @@ use count::Cost;
 use integration_tests::{Proxied, Subject};
 use qa_pool::Settings;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,6 +29,12 @@ struct Budget {
     allocations: i64,
 }
 
+/// A table of the file.
+fn budgets<T: DeserializeOwned>(table: &str) -> T {
+    let mut file: toml::Table = toml::from_str(include_str!("budgets.toml")).unwrap();
+    file.remove(table).unwrap().try_into().unwrap()
+}
+
 /// One that nobody pings meanwhile.
 async fn quiet<S: Subject>(name: &str) -> Proxied<S> {
     let health_interval = Duration::from_secs(3600);
@@ -33,9 +43,7 @@ async fn quiet<S: Subject>(name: &str) -> Proxied<S> {
 
 /// Each cost is within its budget, and each budget is somebody's.
 fn hold(system: &str, costs: &[(&str, Cost)]) {
-    let file = include_str!("budgets.toml");
-    let mut budgets: BTreeMap<String, BTreeMap<String, Budget>> = toml::from_str(file).unwrap();
-    let mut budgets = budgets.remove(system).unwrap();
+    let mut budgets: BTreeMap<String, Budget> = budgets(system);
     let mut missed = Vec::new();
     for (operation, cost) in costs {
         println!("{system}, {operation}: {cost:?}");

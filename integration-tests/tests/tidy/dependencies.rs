@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const CORE: &str = "qa-resource-core";
 const POOL: &str = "qa-pool";
 const SERVERS: &str = "qa-servers";
-const ENDS: [&str; 3] = ["qa-cli", "integration-tests", "benches"];
+const ENDS: [&str; 4] = ["qa-cli", "integration-tests", "benches", "programs"];
 
 /// Each backend with the driver that it alone may know.
 const BACKENDS: [(&str, &str); 4] = [
