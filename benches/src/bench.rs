@@ -69,9 +69,14 @@ impl Bench {
         self.start(command, name, url).await
     }
 
-    /// Starts the Python peer that has this name.
-    pub(crate) async fn python(&mut self, name: &str, url: &str) -> Result<Arc<Mutex<Child>>> {
-        let command = python::command(name).await?;
+    /// Starts the Python peer that has this name in this script.
+    pub(crate) async fn python(
+        &mut self,
+        script: &str,
+        name: &str,
+        url: &str,
+    ) -> Result<Arc<Mutex<Child>>> {
+        let command = python::command(script, name).await?;
         self.start(command, name, url).await
     }
 
@@ -149,7 +154,8 @@ async fn take_turns(contest: &mut Contest, rounds: u32) -> Result<Vec<Turns>> {
     parties.extend(contest.peers.iter_mut().map(|peer| &mut peer.party));
     let (count, none) = (parties.len(), Turns { samples: vec![Vec::new(); units], failed: None });
     let mut turns = vec![none; count];
-    for round in 0..=usize::try_from(rounds)? {
+    let warm_up = usize::from(!contest.cold);
+    for round in 0..usize::try_from(rounds)? + warm_up {
         // Who is first changes from round to round.
         for turn in (0..count).map(|turn| (turn + round) % count) {
             let Turns { samples, failed } = &mut turns[turn];
@@ -166,7 +172,7 @@ async fn take_turns(contest: &mut Contest, rounds: u32) -> Result<Vec<Turns>> {
             };
             ensure!(measured.len() == units, "a party measured {measured:?} in {units} units");
             // The first round is to warm up.
-            if round > 0 {
+            if round >= warm_up {
                 samples.iter_mut().zip(measured).for_each(|(kept, value)| kept.push(value));
             }
         }
@@ -181,7 +187,7 @@ mod tests {
     use std::sync::Mutex;
 
     #[tokio::test]
-    async fn parties_take_turns_and_the_first_round_does_not_count() {
+    async fn parties_take_turns_and_the_first_round_does_not_count_unless_all_are_cold() {
         let turns = Arc::new(Mutex::new(String::new()));
         let party = |name: char, value: f64| {
             let turns = Arc::clone(&turns);
@@ -201,6 +207,9 @@ mod tests {
         assert_eq!(*turns.lock().unwrap(), "oababoboa");
         assert_eq!(done[0].samples, [[2.0, 3.0]]);
         assert_eq!(done[2].samples, [[22.0, 23.0]]);
+
+        let mut cold = Contest::new("x", &["x/s"], "ours", party('o', 0.0)).cold();
+        assert_eq!(take_turns(&mut cold, 2).await.unwrap()[0].samples, [[1.0, 2.0]]);
 
         let mut contest = Contest::new("x", &["x/s"], "ours", party('o', 0.0));
         contest = contest.beside("failing", &[], failing);

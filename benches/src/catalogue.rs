@@ -21,7 +21,9 @@ pub(crate) const ALL: &[Benchmark] = &[
         title: "a lease",
         about: "A lease is acquired and dropped, with no server and no I/O: what stands between a caller and \
                 the client. The time is that of the whole round, divided by all leases of all tasks. A \
-                lock around a client is what people write who have no pool.",
+                lock around a client is what people write who have no pool. Instructions are counted by callgrind, \
+                in a program of one thread; its clone of an `Arc` has few, and takes its time because they are \
+                atomic.",
         hold: |bench| Box::pin(contests::acquire::hold(bench)),
     },
     Benchmark {
@@ -29,7 +31,8 @@ pub(crate) const ALL: &[Benchmark] = &[
         title: "many tasks on one Redis",
         about: "Each task reads, or writes, one key after the other, with a lease acquired for each command. \
                 Pools have 10 connections. The server syncs every write to its disk, so what is written \
-                depends on that.",
+                depends on that. A caller that waits on a list has a dedicated connection, as `dedicated` \
+                gives it.",
         hold: |bench| Box::pin(contests::redis::hold(bench)),
     },
     Benchmark {
@@ -53,7 +56,8 @@ pub(crate) const ALL: &[Benchmark] = &[
         id: "B5",
         title: "confirmed publishes to RabbitMQ",
         about: "Messages of 457 bytes, persistent, mandatory, each confirmed by the broker, so many of them \
-                outstanding, into a queue that is empty at the start of each round. Pools lend a connection \
+                outstanding, into a queue that is empty at the start of each round. The processor's time is \
+                that of all threads of the process. Pools lend a connection \
                 to whoever publishes, which opens a channel on it for each message, and closes it.",
         hold: |bench| Box::pin(contests::publish::hold(bench)),
     },
@@ -107,6 +111,24 @@ pub(crate) const ALL: &[Benchmark] = &[
                 from then on a caller asks again and again, each time for at most a second, until it is \
                 answered.",
         hold: |bench| Box::pin(contests::loss::hold(bench)),
+    },
+    Benchmark {
+        id: "B13",
+        title: "size and build",
+        about: "A program that connects and asks each server one thing, with the features of qa-pool for these \
+                systems, and with their drivers alone: its bytes, without symbols, and how long its release \
+                build takes from nothing, all dependencies included. A size is the same in all rounds. Every \
+                feature is these four and `tls`, `opentelemetry`, `arrow`, `polars`, `zstd`, `blocking` and \
+                `http`; what the program does not call is not in it.",
+        hold: |bench| Box::pin(contests::build::hold(bench)),
+    },
+    Benchmark {
+        id: "B14",
+        title: "QUANTAXIS' day with MongoDB",
+        about: "What it writes and reads of bars, prices and accounts, through ours, with the bare driver, which is \
+                given the same commands by hand, and with pymongo. What is upserted is acknowledged by a \
+                majority and in its journal. Each has a pool of 100 connections.",
+        hold: |bench| Box::pin(contests::workloads::hold(bench)),
     },
 ];
 

@@ -22,6 +22,8 @@ pub(crate) struct Contest {
     pub(crate) at: Option<(&'static str, u32)>,
     pub(crate) units: Vec<&'static str>,
     pub(crate) rounds: Option<u32>,
+    /// The first round counts like all others.
+    pub(crate) cold: bool,
     pub(crate) ours: (String, Box<dyn Party>),
     pub(crate) peers: Vec<Peer>,
 }
@@ -47,6 +49,7 @@ impl Contest {
             at: None,
             units: units.to_vec(),
             rounds: None,
+            cold: false,
             ours: (name.to_owned(), Box::new(ours)),
             peers: Vec::new(),
         }
@@ -61,6 +64,12 @@ impl Contest {
     /// Has no more rounds than this: a round takes long.
     pub(crate) fn rounds_at_most(mut self, rounds: u32) -> Self {
         self.rounds = Some(rounds);
+        self
+    }
+
+    /// Has no round to warm up: each begins with nothing.
+    pub(crate) fn cold(mut self) -> Self {
+        self.cold = true;
         self
     }
 

@@ -8,6 +8,8 @@
 
 mod bench;
 mod budget;
+#[path = "../shared/callgrind.rs"]
+mod callgrind;
 mod catalogue;
 mod child;
 mod cli;

@@ -1,4 +1,4 @@
-//! The peers that are Python: a script, and its packages in pinned versions.
+//! The peers that are Python: scripts, and their packages in pinned versions.
 
 use crate::peers::folder;
 use anyhow::{Context, Result, ensure};
@@ -8,15 +8,15 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/original.py");
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/requirements.txt");
 /// For packages that have to be fetched.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// What starts the peer of this name.
-pub(crate) async fn command(name: &str) -> Result<Command> {
+/// What starts the peer of this name, of this script.
+pub(crate) async fn command(script: &str, name: &str) -> Result<Command> {
     let mut command = Command::new(python().await?);
-    command.args([SCRIPT, name]);
+    command.arg(Path::new(SCRIPTS).join(script)).arg(name);
     Ok(command)
 }
 

@@ -1,10 +1,11 @@
 //! B1: what a lease costs.
 
-use super::{GOODBYE, all};
+use super::{GOODBYE, all, instructions};
 use crate::bench::Bench;
 use crate::budget::Budget;
 use crate::contest::{Contest, Doing, Party, number};
 use anyhow::{Result, anyhow};
+use arc_swap::ArcSwap;
 use qa_pool::core::{Class, ErrorKind, Resource, async_trait};
 use qa_pool::{Backend, Group, Settings};
 use std::convert::Infallible;
@@ -72,7 +73,7 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     let awaited = Contest::new("awaited, 1 task", &["ns"], "a group's lease", waiting);
     bench.hold(awaited.beside("tokio's RwLock", &[], lock)).await?;
     resource.close(GOODBYE).await;
-    Ok(())
+    instructions::hold(bench).await
 }
 
 /// Many tasks that acquire and drop, without waiting.
@@ -83,7 +84,8 @@ pub(super) fn contest(
     budget: Budget,
 ) -> Contest {
     let (resource, arc) = (resource.clone(), Arc::new(7_u64));
-    let locked = Arc::new(std::sync::RwLock::new(Arc::new(7_u64)));
+    let (swap, locked) =
+        (Arc::new(ArcSwap::from_pointee(7_u64)), Arc::new(std::sync::RwLock::new(Arc::new(7_u64))));
     let total = bench.pick(20_000, 4_000_000);
     let lease = many(total, tasks, move || {
         drop(black_box(resource.try_acquire().map_err(|error| error.kind())?));
@@ -91,6 +93,10 @@ pub(super) fn contest(
     });
     let clone = many(total, tasks, move || {
         black_box(Arc::clone(&arc));
+        Ok(())
+    });
+    let load = many(total, tasks, move || {
+        black_box(**swap.load());
         Ok(())
     });
     let lock = many(total, tasks, move || {
@@ -101,6 +107,7 @@ pub(super) fn contest(
     Contest::new("acquire and drop", &["ns"], "a lease", lease)
         .at("tasks", tasks)
         .beside("a clone of an Arc", &[budget], clone)
+        .beside("a load of an ArcSwap", &[], load)
         .beside("a clone in a RwLock", &[], lock)
 }
 

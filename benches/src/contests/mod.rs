@@ -2,11 +2,13 @@
 
 pub(crate) mod acquire;
 mod bare;
+pub(crate) mod build;
 pub(crate) mod each;
 pub(crate) mod frozen;
 pub(crate) mod growth;
 pub(crate) mod idle;
 pub(crate) mod ingest;
+mod instructions;
 pub(crate) mod loss;
 mod operations;
 pub(crate) mod original;
@@ -15,6 +17,8 @@ pub(crate) mod read;
 pub(crate) mod redis;
 pub(crate) mod start;
 mod tick;
+mod waiting;
+pub(crate) mod workloads;
 
 use crate::budget::Budget;
 use anyhow::Result;

@@ -29,7 +29,7 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
         };
         let ours = Arc::new(Ours::connect(system, &url).await?);
         for package in packages {
-            let child = bench.python(package, &theirs).await?;
+            let child = bench.python("original.py", package, &theirs).await?;
             let (kept, anew) = (bench.pick(20, 500), bench.pick(2, 25));
             let mut contest =
                 Contest::new(words(system), &["ms"], "ours, kept", ours_kept(&ours, kept));

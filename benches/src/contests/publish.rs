@@ -3,7 +3,7 @@
 use super::{AS_BARE, GOODBYE, NO_SLOWER, bare, connected};
 use crate::bench::Bench;
 use crate::budget::Budget;
-use crate::contest::{Contest, rate, told};
+use crate::contest::{Contest, Doing, Party, number, rate, told};
 use anyhow::{Result, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use qa_pool::amqp::lapin::options::{
@@ -13,6 +13,7 @@ use qa_pool::amqp::lapin::types::FieldTable;
 use qa_pool::amqp::lapin::{BasicProperties, Channel, Connection};
 use qa_pool::amqp::{Publisher, PublisherSettings, RabbitMq};
 use qa_servers::System;
+use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
 /// The bytes of an order.
@@ -68,9 +69,44 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
         }
         bench.hold(contest).await?;
     }
+    let through_ours = processor(many, {
+        let aside = aside.clone();
+        move || ours_round(publisher.clone(), aside.clone(), many, WINDOW)
+    });
+    let through_bare = processor(many, move || bare_round(channel.clone(), many, WINDOW));
+    let contest = Contest::new(
+        "persistent, confirmed, the processor's time",
+        &["µs"],
+        "qa-amqp",
+        through_ours,
+    )
+    .beside("bare driver", &[], through_bare);
+    bench.hold(contest).await?;
     ours.close(GOODBYE).await;
     connection.close(200, "done".into()).await?;
     Ok(())
+}
+
+/// A party whose function does so many things: microseconds that this process computed, for each.
+fn processor<F, Fut>(things: usize, mut work: F) -> impl Party + 'static
+where
+    F: FnMut() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Duration>> + Send + 'static,
+{
+    Doing(move || {
+        let round = work();
+        async move {
+            let before = computed()?;
+            round.await?;
+            let computed = computed()?.saturating_sub(before);
+            Ok(vec![computed.as_secs_f64() * 1e6 / number(things)])
+        }
+    })
+}
+
+/// What the threads of this process have computed so far.
+fn computed() -> Result<Duration> {
+    Ok(clock_gettime(ClockId::ProcessCPUTime).try_into()?)
 }
 
 /// A channel in confirm mode, and its queue.

@@ -1,6 +1,6 @@
 //! B2: one connection for all tasks, and the pools and clients that others use.
 
-use super::{AS_BARE, GOODBYE, NO_SLOWER, all, bare, connected};
+use super::{AS_BARE, GOODBYE, NO_SLOWER, all, bare, connected, waiting};
 use crate::bench::Bench;
 use crate::budget::Budget;
 use crate::child::Child;
@@ -54,6 +54,7 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     }
     bench.hold(through_run(bench, &ours, bare.clone())).await?;
     bench.hold(pipelines(bench, &ours, bare.clone())).await?;
+    bench.hold(waiting::contest(bench, &ours)).await?;
     ours.close(GOODBYE).await;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What is written and read, the same for all.
 
-use crate::{Failure, account, bars};
+use super::{account, bars};
+use anyhow::Result;
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
 use qa_mongo::market::{self, DayBar, MinuteBar, QifiAccount};
@@ -12,17 +13,17 @@ const STOCKS: u32 = 5_000;
 const DAYS: u32 = 250;
 /// Stocks whose year is read.
 const READ: u32 = 500;
-pub(crate) const WORKERS: u32 = 8;
+pub(super) const WORKERS: u32 = 8;
 const MINUTES: u32 = 20_800;
 const ACCOUNTS: u32 = 100;
 /// For whatever has to end, on a busy machine as well.
-pub(crate) const LIMIT: Duration = Duration::from_secs(300);
+pub(super) const LIMIT: Duration = Duration::from_secs(300);
 /// Documents in one command, and in one answer.
-pub(crate) const CHUNK: usize = 1_000;
-pub(crate) const BATCH: u32 = 10_000;
+pub(super) const CHUNK: usize = 1_000;
+pub(super) const BATCH: u32 = 10_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Workload {
+pub(super) enum Workload {
     /// W1: the evening's daily bars, upserted, and once more as after a kill.
     Kline,
     /// W2: minutes inserted by several workers, in no order.
@@ -36,10 +37,10 @@ pub(crate) enum Workload {
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 5] =
+    pub(super) const ALL: [Self; 5] =
         [Self::Kline, Self::Minutes, Self::Snapshot, Self::Range, Self::Accounts];
 
-    pub(crate) fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Kline => "kline",
             Self::Minutes => "minutes",
@@ -49,16 +50,19 @@ impl Workload {
         }
     }
 
-    pub(crate) fn named(name: &str) -> Result<Self, Failure> {
-        let found = Self::ALL.into_iter().find(|one| one.name() == name);
-        found.ok_or_else(|| {
-            let known = Self::ALL.map(Self::name).join(", ");
-            format!("there is no workload `{name}`: there are {known}, and `short`").into()
-        })
+    /// What is done, in words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Kline => "W1 daily bars of 5,000 stocks, upserted, twice",
+            Self::Minutes => "W2 minutes, inserted by 8 workers, 20,800 each",
+            Self::Snapshot => "W3 prices of 5,000 stocks, upserted",
+            Self::Range => "W4 daily bars of 500 stocks and a year, read",
+            Self::Accounts => "W5 100 accounts of 22 KB, upserted, with a line of history each",
+        }
     }
 
     /// Has a round find what the one before it found.
-    pub(crate) async fn reset(self, database: &Database) -> Result<(), Failure> {
+    pub(super) async fn reset(self, database: &Database) -> Result<()> {
         let emptied = match self {
             Self::Kline => "stock_day",
             Self::Minutes => "stock_min",
@@ -75,17 +79,17 @@ impl Workload {
 
 /// What a workload is about; what it does not need is empty.
 #[derive(Default)]
-pub(crate) struct Data {
-    pub(crate) days: Vec<DayBar>,
+pub(super) struct Data {
+    pub(super) days: Vec<DayBar>,
     /// For each worker.
-    pub(crate) minutes: Vec<Vec<MinuteBar>>,
-    pub(crate) quotes: Vec<Document>,
-    pub(crate) codes: Vec<String>,
-    pub(crate) accounts: Vec<QifiAccount>,
+    pub(super) minutes: Vec<Vec<MinuteBar>>,
+    pub(super) quotes: Vec<Document>,
+    pub(super) codes: Vec<String>,
+    pub(super) accounts: Vec<QifiAccount>,
 }
 
 impl Data {
-    pub(crate) fn new(workload: Workload, scale: f64) -> Self {
+    pub(super) fn new(workload: Workload, scale: f64) -> Self {
         let scaled = |count| scaled(count, scale);
         let mut data = Self::default();
         match workload {
@@ -114,18 +118,25 @@ impl Data {
         data
     }
 
+    /// The documents of a round.
+    pub(super) fn documents(&self, workload: Workload) -> usize {
+        match workload {
+            Workload::Kline => 2 * self.days.len(),
+            Workload::Minutes => self.minutes.iter().map(Vec::len).sum(),
+            Workload::Snapshot => self.quotes.len(),
+            Workload::Range => self.days.len(),
+            Workload::Accounts => 2 * self.accounts.len(),
+        }
+    }
+
     /// What the range's query asks for.
-    pub(crate) fn year(&self) -> Document {
+    pub(super) fn year(&self) -> Document {
         let codes: Vec<_> = self.codes.iter().map(String::as_str).collect();
         DayBar::between(&codes, &bars::date(0), &bars::date(DAYS))
     }
 
     /// Stores what is there before the first round.
-    pub(crate) async fn prepare(
-        &self,
-        workload: Workload,
-        database: &Database,
-    ) -> Result<(), Failure> {
+    pub(super) async fn prepare(&self, workload: Workload, database: &Database) -> Result<()> {
         let client = database.client();
         match workload {
             Workload::Kline | Workload::Minutes => {}

@@ -1,5 +1,9 @@
-"""Does a round of a workload with pymongo whenever a line on standard input names one, and says how many
-documents that were and how many seconds it took. See main.rs; the documents are those of data.rs."""
+"""Does a round of a workload with pymongo for each line on standard input, and says how many seconds it took,
+and how many documents that were. The documents are those of src/contests/workloads/data.rs.
+
+usage: workloads.py pymongo, with the server's URL in QA_BENCH_URL
+A line is a workload and the size of everything, where 1 is all of it: `kline 0.02`.
+"""
 
 import os
 import sys
@@ -10,7 +14,6 @@ import pymongo
 from pymongo import MongoClient, UpdateOne
 from pymongo.write_concern import WriteConcern
 
-SCALE = float(os.environ["QA_BENCH_SCALE"])
 START, DAY = 1_514_764_800, 86_400
 STOCKS, DAYS, READ, WORKERS, MINUTES, ACCOUNTS, ORDERS = 5_000, 250, 500, 8, 20_800, 100, 100
 CHUNK, BATCH = 1_000, 10_000
@@ -20,8 +23,11 @@ client = MongoClient(os.environ["QA_BENCH_URL"], maxPoolSize=100)
 workers = ThreadPoolExecutor(WORKERS)
 
 
+scale = 1.0
+
+
 def scaled(count):
-    return max(1, round(count * SCALE))
+    return max(1, round(count * scale))
 
 
 def code(stock):
@@ -145,18 +151,27 @@ MAKERS = {
 }
 
 
+def seconds(work):
+    getattr(work, "before", lambda: None)()
+    began = time.perf_counter()
+    count = work()
+    return time.perf_counter() - began, count
+
+
 def main():
-    print(pymongo.version, flush=True)
+    global scale
+    print(f"pymongo {pymongo.version}", flush=True)
     made = {}
     for line in sys.stdin:
-        name = line.strip()
-        if name not in made:
-            made = {name: MAKERS[name]()}
-        work = made[name]
-        getattr(work, "before", lambda: None)()
-        began = time.perf_counter()
-        count = work()
-        print(count, time.perf_counter() - began, flush=True)
+        name, size = line.split()
+        scale = float(size)
+        try:
+            if line not in made:
+                made = {line: MAKERS[name]()}
+            print(*seconds(made[line]), flush=True)
+        except Exception as error:
+            text = f"{type(error).__name__} {error}".replace("\n", " ")
+            print(f"error: {text}", flush=True)
 
 
 main()

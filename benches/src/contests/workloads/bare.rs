@@ -1,8 +1,8 @@
 //! The same round with the driver alone, with the same guarantees: what is upserted is acknowledged by a
 //! majority and in its journal.
 
-use crate::Failure;
-use crate::data::{BATCH, CHUNK, Data, LIMIT, Workload};
+use super::data::{BATCH, CHUNK, Data, LIMIT, Workload};
+use anyhow::{Result, bail};
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use mongodb::Database;
@@ -13,11 +13,7 @@ use qa_mongo::mongodb;
 use serde::Serialize;
 
 /// Does it, and says how many documents that were.
-pub(crate) async fn round(
-    workload: Workload,
-    database: &Database,
-    data: &Data,
-) -> Result<usize, Failure> {
+pub(super) async fn round(workload: Workload, database: &Database, data: &Data) -> Result<usize> {
     match workload {
         Workload::Kline => {
             for _ in 0..2 {
@@ -62,7 +58,7 @@ async fn upsert<T: Serialize>(
     collection: &str,
     documents: &[T],
     key: &[&str],
-) -> Result<(), Failure> {
+) -> Result<()> {
     for chunk in documents.chunks(CHUNK) {
         let mut updates = Vec::with_capacity(chunk.len());
         for document in chunk {
@@ -81,13 +77,13 @@ async fn upsert<T: Serialize>(
         };
         let answer = database.run_command(command).await?;
         if answer.contains_key("writeErrors") {
-            return Err("an upsert was refused".into());
+            bail!("an upsert was refused");
         }
     }
     Ok(())
 }
 
-async fn write(database: &Database, account: &QifiAccount) -> Result<(), Failure> {
+async fn write(database: &Database, account: &QifiAccount) -> Result<()> {
     let key = doc! { "account_cookie": &account.account_cookie };
     let set = doc! { "$set": serialize_to_document(account)? };
     let safe = WriteConcern::builder().w(Some("majority".into())).journal(true).build();

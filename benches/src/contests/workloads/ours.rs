@@ -1,20 +1,20 @@
 //! A round through us, as a service would write it.
 
-use crate::Failure;
-use crate::data::{BATCH, Data, LIMIT, Workload};
+use super::data::{BATCH, Data, LIMIT, Workload};
+use anyhow::Result;
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use mongodb::bson::{Document, doc};
 use qa_mongo::market::{self, DayBar, MinuteBar, QifiAccount};
 use qa_mongo::{BulkOptions, MongoDb, Resource, bulk_upsert, documents, mongodb};
-use qa_resource_core::Lease;
+use qa_pool::Lease;
 
 /// Does it, and says how many documents that were.
-pub(crate) async fn round(
+pub(super) async fn round(
     workload: Workload,
     resource: &Resource<MongoDb>,
     data: &Data,
-) -> Result<usize, Failure> {
+) -> Result<usize> {
     match workload {
         Workload::Kline => {
             for _ in 0..2 {
@@ -59,7 +59,7 @@ pub(crate) async fn round(
     }
 }
 
-async fn range(resource: &Resource<MongoDb>, data: &Data) -> Result<usize, Failure> {
+async fn range(resource: &Resource<MongoDb>, data: &Data) -> Result<usize> {
     let lease = resource.acquire().await?;
     let mut bars = documents(lease, LIMIT, async |client| {
         let days = market::collection::<DayBar>(&client);
@@ -73,10 +73,7 @@ async fn range(resource: &Resource<MongoDb>, data: &Data) -> Result<usize, Failu
     Ok(count)
 }
 
-async fn write(
-    resource: &Resource<MongoDb>,
-    account: &QifiAccount,
-) -> qa_resource_core::Result<()> {
+async fn write(resource: &Resource<MongoDb>, account: &QifiAccount) -> qa_pool::Result<()> {
     let write = async |lease: Lease<MongoDb>| {
         let account = std::slice::from_ref(account);
         market::upsert(&lease, account, &BulkOptions::default()).await?;
