@@ -31,12 +31,13 @@ impl Budget {
     fn missed(&self, count: f64, arc_clone: f64, tolerance: f64) -> Option<&'static str> {
         let away = count / self.instructions - 1.0;
         let known = cfg!(target_arch = "x86_64");
-        match () {
-            () if known && away > tolerance => Some("too many"),
-            () if known && away < -tolerance => Some("fewer: let the file have it"),
-            () if count > self.arc_clones * arc_clone => Some("too many clones of an Arc"),
-            () => None,
+        if known && away > tolerance {
+            return Some("too many");
         }
+        if known && away < -tolerance {
+            return Some("fewer: let the file have it");
+        }
+        (count > self.arc_clones * arc_clone).then_some("too many clones of an Arc")
     }
 }
 
