@@ -27,11 +27,11 @@ impl Counted {
         let output = command.output().context("starting cargo, to build what is counted")?;
         ensure!(output.status.success(), "what is counted could not be built; see cargo's error");
         let said = String::from_utf8(output.stdout)?;
-        let programs = said.lines().filter_map(|line| {
+        let mut programs = said.lines().filter_map(|line| {
             let message: Value = serde_json::from_str(line).ok()?;
             Some(message.get("executable")?.as_str()?.into())
         });
-        Ok(Self { program: programs.last().context("cargo says nothing of a program")? })
+        Ok(Self { program: programs.next_back().context("cargo says nothing of a program")? })
     }
 
     /// What it takes to do this once more: start and end of the program are in both runs, and so in neither.
