@@ -2,7 +2,8 @@
 //! A simulation, with the delays that reconnects really have; it needs no server.
 //!
 //! `cargo run -p qa-resource-core --example herd -- 300 4 60 5`: 300 processes with 4 resources each, an
-//! outage of 60 s in which the port refuses, and a server that needs 5 ms for each login.
+//! outage of 60 s in which the port refuses, and a server that needs 5 ms for each login. With an outage
+//! of 0 s everybody is cut, and the server is well.
 
 use qa_resource_core::{Backoff, Settings};
 use std::env::args;
@@ -14,11 +15,21 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 /// How a client waits between two attempts: the delay after the one before.
 type Pace = fn(Option<Duration>) -> Duration;
 
-const PACES: [(&str, Pace); 3] = [
-    ("qa-resource", jittered),
+const PACES: [(&str, Pace); 4] = [
+    ("qa-resource", at_once),
+    ("the same with a delay first", jittered),
     ("doubling to 5 s, no jitter", doubling),
     ("every second", |_| Duration::from_secs(1)),
 ];
+
+/// The first attempt is made at once; the next one waits as if it were the first.
+fn at_once(previous: Option<Duration>) -> Duration {
+    match previous {
+        None => Duration::ZERO,
+        Some(Duration::ZERO) => jittered(None),
+        delay => jittered(delay),
+    }
+}
 
 fn jittered(previous: Option<Duration>) -> Duration {
     let Settings { backoff_floor, backoff_cap, .. } = Settings::default();
@@ -35,12 +46,14 @@ fn doubling(previous: Option<Duration>) -> Duration {
 fn arrivals(clients: usize, outage: Duration, pace: Pace) -> Vec<Duration> {
     let arrival = |_| {
         let (mut now, mut delay) = (Duration::from_micros(fastrand::u64(..5_000)), None);
-        while now < outage {
+        loop {
             let next = pace(delay);
             now += next;
             delay = Some(next);
+            if now >= outage {
+                return now.saturating_sub(outage);
+            }
         }
-        now.saturating_sub(outage)
     };
     let mut all: Vec<_> = (0..clients).map(arrival).collect();
     all.sort();

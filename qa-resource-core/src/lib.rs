@@ -59,6 +59,7 @@ mod attachment;
 mod backend;
 mod closing;
 mod codes;
+mod comeback;
 mod credentials;
 mod deadline;
 mod dial;

@@ -7,8 +7,8 @@
 
 use crate::{ErrorKind, GroupEvent, Health, State};
 use metrics::{
-    Gauge, Label, SharedString, Unit, counter, describe_counter, describe_gauge,
-    describe_histogram, gauge, histogram,
+    Gauge, Key, Label, Level, Metadata, SharedString, Unit, counter, describe_counter,
+    describe_gauge, describe_histogram, gauge, histogram, with_recorder,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,11 +157,28 @@ pub(crate) struct Meter {
     name: Arc<str>,
     system: &'static str,
     address: Arc<str>,
+    /// Of operations that succeed. Every one of them passes here: it is made once, and not for each.
+    succeeded: Key,
 }
+
+/// As the macros have it.
+const METADATA: Metadata<'static> =
+    Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
 impl Meter {
     pub(crate) fn new(name: Arc<str>, system: &'static str, address: &str) -> Self {
-        Self { name, system, address: address.into() }
+        let (address, succeeded) = (address.into(), Key::from_static_name(""));
+        let mut meter = Self { name, system, address, succeeded };
+        meter.succeeded = Key::from_parts(meter.operation_name(), meter.labels([]));
+        meter
+    }
+
+    fn operation_name(&self) -> &'static str {
+        if is_messaging(self.system) {
+            "messaging.client.operation.duration"
+        } else {
+            "db.client.operation.duration"
+        }
     }
 
     fn labels<const N: usize>(&self, more: [(&'static str, &'static str); N]) -> Vec<Label> {
@@ -236,15 +253,12 @@ impl Meter {
     }
 
     pub(crate) fn operation(&self, took: Duration, error: Option<ErrorKind>) {
-        let name = if is_messaging(self.system) {
-            "messaging.client.operation.duration"
-        } else {
-            "db.client.operation.duration"
-        };
         let Some(kind) = error else {
-            histogram!(name, self.labels([])).record(took);
+            with_recorder(|recorder| recorder.register_histogram(&self.succeeded, &METADATA))
+                .record(took);
             return;
         };
+        let name = self.operation_name();
         histogram!(name, self.labels([("error.type", kind.as_str())])).record(took);
         counter!("qa.resource.errors", self.labels([("error.type", kind.as_str())])).increment(1);
     }

@@ -8,6 +8,7 @@ use crate::{Backend, Error, ErrorKind, Recovery, vigil};
 use futures_util::FutureExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +75,7 @@ impl<B: Backend> Supervisor<B> {
     /// Tells that the connection is left, and sees to what is held. Refused where a close came first:
     /// then the goodbyes are the ending's.
     fn leave(&mut self, left: Left, ended: CancellationToken) {
+        self.lived = Duration::ZERO;
         match left {
             Left::Renewed => {
                 let Some(fresh) = self.held.clone() else { return };
@@ -90,6 +92,7 @@ impl<B: Backend> Supervisor<B> {
                 }
             }
             Left::Lost(error) => {
+                self.lived = self.shared.snapshot.load().since.elapsed();
                 let renewing = self.stay();
                 if self.shared.apply(Change::Lost(error)).is_err() {
                     return;

@@ -38,9 +38,21 @@ impl Backoff {
     /// attempt that hears the server when it speaks again. At the least a draw from the floor to ten
     /// times that: attempts that ran out of time together must not go on in step.
     pub(crate) fn rest(self, delay: Duration, took: Duration, draw: f64) -> Duration {
-        let high = self.floor.saturating_mul(10).min(self.cap);
-        let least = between(self.floor, high, draw);
+        let least = between(self.floor, self.short(), draw);
         delay.saturating_sub(took).max(least.min(delay))
+    }
+
+    /// Whether a connection that is lost after it has lived so long is dialled again at once: not one that
+    /// was cut as soon as it was there, or a server that takes everybody and keeps nobody would be
+    /// dialled without a pause. So there is one such dial in ten times the floor at the most, fewer
+    /// than the delays make.
+    pub(crate) fn at_once(self, lived: Duration) -> bool {
+        lived >= self.short()
+    }
+
+    /// Ten times the floor: a time that is short beside an outage, and long beside a dial.
+    fn short(self) -> Duration {
+        self.floor.saturating_mul(10).min(self.cap)
     }
 
     /// The delay after a permanent error, which only somebody's action can mend: the upper half
@@ -146,6 +158,13 @@ mod tests {
             })
             .count();
         assert_eq!(retries, 100);
+    }
+
+    #[test]
+    fn what_was_well_for_ten_floors_or_the_cap_is_dialled_again_at_once() {
+        let at_once = |floor, cap, lived| Backoff::new(floor * MS, cap * MS).at_once(lived * MS);
+        assert!(at_once(100, 5_000, 1_000) && !at_once(100, 5_000, 999));
+        assert!(at_once(100, 300, 300) && !at_once(100, 300, 299));
     }
 
     #[test]

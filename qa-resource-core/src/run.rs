@@ -69,12 +69,30 @@ impl<B: Backend> Resource<B> {
     }
 }
 
+/// What an operation goes by, from its beginning to its end.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    time: Duration,
+    attempts: u32,
+    backoff: Backoff,
+}
+
+impl From<&Settings> for Limits {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            time: settings.operation_timeout,
+            attempts: settings.retry_attempts,
+            backoff: Backoff::new(settings.backoff_floor, settings.backoff_cap),
+        }
+    }
+}
+
 /// Where an attempt's lease comes from: a resource, or a group of several.
 pub(crate) trait Source<B: Backend>: Sync {
     /// The one that gave it.
     type Member: Send + Sync;
 
-    fn settings(&self) -> Arc<Settings>;
+    fn limits(&self) -> Limits;
 
     /// A lease for one attempt, of none of `tried` where there is another.
     fn admit(
@@ -118,8 +136,8 @@ pub(crate) struct End {
 impl<B: Backend> Source<B> for Resource<B> {
     type Member = ();
 
-    fn settings(&self) -> Arc<Settings> {
-        Self::settings(self)
+    fn limits(&self) -> Limits {
+        Limits::from(&**Self::shared(self).settings())
     }
 
     async fn admit(&self, _: Excluded, site: Site, deadline: Instant) -> Result<Admitted<B, ()>> {
@@ -149,9 +167,8 @@ where
     Fut: Future<Output = Result<T, B::Error>> + Send,
     T: Send,
 {
-    let settings = source.settings();
-    let deadline = Instant::now() + settings.operation_timeout;
-    let backoff = Backoff::new(settings.backoff_floor, settings.backoff_cap);
+    let limits = source.limits();
+    let deadline = Instant::now() + limits.time;
     let (mut delay, mut attempt, mut tried) = (None, 0, Excluded::default());
     loop {
         attempt += 1;
@@ -174,11 +191,11 @@ where
         spans::failed(&span, &error);
         drop(span);
         // Another member needs no pause.
-        let next = if other { Duration::ZERO } else { backoff.next(delay, fastrand::f64()) };
+        let next = if other { Duration::ZERO } else { limits.backoff.next(delay, fastrand::f64()) };
         delay = if other { delay } else { Some(next) };
         let worth_it = error.kind().is_transient()
             && (again == Again::IfTransient || error.outcome() == Outcome::NotApplied);
-        let in_time = Instant::now() + next < deadline && attempt < settings.retry_attempts;
+        let in_time = Instant::now() + next < deadline && attempt < limits.attempts;
         if !(worth_it && in_time && shared.budget.withdraw()) {
             return Err(error.spent());
         }

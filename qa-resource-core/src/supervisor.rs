@@ -14,15 +14,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-/// Time between two summaries in the log while a resource is down.
-const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
-
 pub(crate) struct Supervisor<B: Backend> {
     pub(crate) shared: Arc<Shared<B>>,
     /// The client that is to be said goodbye to: the live one, or a lost one that heals itself.
     pub(crate) held: Option<B::Client>,
     /// While a fresh client is made beside it and held: the live one.
     pub(crate) leaving: Option<B::Client>,
+    /// How long the connection lived that was lost last; zero where it was left for another reason.
+    pub(crate) lived: Duration,
     /// Goodbyes to lost clients that are under way.
     pub(crate) retired: TaskTracker,
 }
@@ -55,7 +54,8 @@ impl<B: Backend> Drop for EndsWithTask<B> {
 
 impl<B: Backend> Supervisor<B> {
     fn new(shared: Arc<Shared<B>>) -> Self {
-        Self { shared, held: None, leaving: None, retired: TaskTracker::new() }
+        let (lived, retired) = (Duration::ZERO, TaskTracker::new());
+        Self { shared, held: None, leaving: None, lived, retired }
     }
 
     /// The delays as they are set at this moment.
@@ -111,63 +111,9 @@ impl<B: Backend> Supervisor<B> {
         }
     }
 
-    /// Brings the connection back, however long it takes.
-    async fn reconnect(&mut self) {
-        let (began, mut summary, mut delay) = (Instant::now(), Instant::now(), None);
-        let (mut permanent, mut hurried) = (false, false);
-        let (mut took, mut attempts) = (Duration::ZERO, 0u32);
-        loop {
-            let next = self.backoff().next(delay, fastrand::f64());
-            delay = Some(next);
-            // Only somebody's action mends a permanent error (a rotated password): no hurry.
-            let slow = permanent.then(|| self.backoff().slow(fastrand::f64()));
-            let rest = slow.unwrap_or_else(|| self.backoff().rest(next, took, fastrand::f64()));
-            // A driver that has been wrong a moment ago is not listened to: what it takes for a
-            // server that is back may still refuse us.
-            if permanent || hurried {
-                sleep(rest).await;
-                hurried = false;
-            } else {
-                hurried = self.regained(rest).await;
-            }
-            let dialled = Instant::now();
-            // Not in line: when a silent server answers again, all who stand there would dial at
-            // the same moment. Who comes back after another delay comes alone.
-            let permit = self.held.is_none().then(dial::free_permit);
-            if let Some(None) = permit {
-                took = Duration::ZERO;
-                continue;
-            }
-            attempts = attempts.saturating_add(1);
-            let limit = self.shared.settings().connect_timeout;
-            let Err(error) = self.attempt(permit.flatten(), limit).await else { return };
-            took = dialled.elapsed();
-            permanent = !error.kind().is_transient();
-            if summary.elapsed() >= SUMMARY_INTERVAL {
-                summary = Instant::now();
-                tracing::warn!(
-                    resource = %self.shared.name, attempts, down = ?began.elapsed(),
-                    cause = %error.message(), "resource is still down"
-                );
-            }
-        }
-    }
-
-    /// Waits for so long, or until the driver has the connection back by itself; gives whether it
-    /// has.
-    async fn regained(&self, limit: Duration) -> bool {
-        let regained = async {
-            match &self.held {
-                Some(client) => self.shared.backend.regained(client).await,
-                None => std::future::pending().await,
-            }
-        };
-        timeout(limit, regained).await.is_ok()
-    }
-
     /// One attempt, from dial to an answered ping, and as many more pings as the settings ask of a
     /// reconnect; on success the resource is ready. To dial without a permit waits in line for one.
-    async fn attempt(&mut self, permit: Option<Permit>, limit: Duration) -> Result<()> {
+    pub(crate) async fn attempt(&mut self, permit: Option<Permit>, limit: Duration) -> Result<()> {
         if let Err(error) = self.try_once(permit, limit).await {
             // What a driver can't heal by itself either, a login that is refused, takes another client.
             let heals = B::RECOVERY == Recovery::Driver && error.kind().is_transient();

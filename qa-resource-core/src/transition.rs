@@ -132,7 +132,9 @@ impl<B: Backend> Watch<B> {
     /// Waits until the resource, or the best member of the group, is in `state`; `false` where it was
     /// closed first.
     ///
-    /// Unbounded by itself: wrap it in a time limit.
+    /// Unbounded by itself: wrap it in a time limit. It looks at the state as it is: one that was only
+    /// passed through, as `Reconnecting` is where the server is well, may have gone unseen;
+    /// [`Watch::next`] gives it.
     ///
     /// # Cancel safety
     /// Changes that were passed over on the way are not given by [`Watch::next`] any more.

@@ -216,6 +216,41 @@ async fn the_drivers_word_is_a_loss_at_once_and_it_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_well_is_dialled_again_at_once_and_what_was_cut_at_once_after_a_pause() {
+    let (script, resource) = resource(Settings { backoff_cap: ms(5_000), ..exact() });
+    resource.connect().await.unwrap();
+    let mut watch = resource.watch();
+    for (lived, at_once) in [(ms(1_000), true), (ms(999), false), (ms(60_000), true)] {
+        sleep(lived).await;
+        script.cut();
+        assert_eq!(watch.next().await.unwrap().to, State::Reconnecting);
+        let back = watch.next().await.unwrap();
+        let delays = if at_once { ms(0)..=ms(0) } else { ms(100)..=ms(300) };
+        assert_eq!(back.to, State::Ready);
+        assert!(delays.contains(&back.in_previous), "{:?} after {lived:?}", back.in_previous);
+    }
+}
+
+/// What comes after the attempt at once is as if there had been none, whatever came of it.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_at_once_that_fails_changes_nothing_in_the_delays() {
+    for fail in [Fail::Refused, Fail::Password] {
+        let (script, resource) = resource(Settings { backoff_cap: ms(5_000), ..exact() });
+        resource.connect().await.unwrap();
+        sleep(ms(1_000)).await;
+        Script::set(&script.connect, Does::Error(fail));
+        script.cut();
+        assert!(resource.watch().wait_for(State::Reconnecting).await);
+        sleep(ms(50)).await;
+        Script::set(&script.connect, Does::Ok);
+        assert!(resource.watch().wait_for(State::Ready).await);
+        let dialled = script.times("connect");
+        assert_eq!(dialled[..2], [0, 1_000].map(ms), "{fail:?}");
+        assert!((ms(1_100)..=ms(1_300)).contains(&dialled[2]), "{fail:?}: {dialled:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reconnect_never_gives_up_and_a_restored_password_heals_it() {
     let (script, resource) = resource(Settings { backoff_cap: ms(4_000), ..exact() });
     resource.connect().await.unwrap();

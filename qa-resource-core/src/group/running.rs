@@ -5,9 +5,9 @@ use super::many::Many;
 use super::member::Entry;
 use super::record::Verdict;
 use super::{Group, Kind};
-use crate::run::{Admitted, Again, End, Mark, Site, Source, attempts};
+use crate::run::{Admitted, Again, End, Limits, Mark, Site, Source, attempts};
 use crate::shared::Shared;
-use crate::{Backend, Lease, Result, Settings};
+use crate::{Backend, Lease, Result};
 use std::panic::Location;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -65,8 +65,8 @@ impl<B: Backend> Group<B> {
 impl<B: Backend> Source<B> for Arc<Many<B>> {
     type Member = Arc<Entry<B>>;
 
-    fn settings(&self) -> Arc<Settings> {
-        self.of_members()
+    fn limits(&self) -> Limits {
+        Limits::from(&*self.of_members())
     }
 
     async fn admit(
