@@ -10,6 +10,7 @@ use crate::servers::Servers;
 use crate::{host, page, python};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
+use std::iter;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -111,11 +112,15 @@ impl Bench {
                 // Ours goes on where a peer fails; what is judged is rounds in which both did the work.
                 let budget = peer.budgets.get(at).copied().unwrap_or(Budget::None);
                 let budget = if turns.failed.is_some() { Budget::None } else { budget };
+                let ours = ours.samples[at].as_slice();
                 let side = (peer.name.as_str(), turns.samples[at].as_slice());
-                let mut row = Row::new(&setting, unit, &ours.samples[at], side, budget);
-                row.failed.clone_from(&turns.failed);
-                println!("{}", line(&what, &row));
-                self.rows.push(row);
+                let row = Row::new(&setting, unit, ours, side, budget);
+                let slowest = || Row::of_slowest(&setting, unit, ours, side);
+                for mut row in iter::once(row).chain(contest.slowest.then(slowest)) {
+                    row.failed.clone_from(&turns.failed);
+                    println!("{}", line(&what, &row));
+                    self.rows.push(row);
+                }
             }
         }
         Ok(())

@@ -107,9 +107,11 @@ pub(crate) const ALL: &[Benchmark] = &[
     Benchmark {
         id: "B12",
         title: "the first answer after a loss",
-        about: "Redis, behind a proxy. Every connection is reset, or the server is killed and started again; \
-                from then on a caller asks again and again, each time for at most a second, until it is \
-                answered.",
+        about: "Redis, behind a proxy. Every connection is reset; or the server is killed and started again; \
+                or it is frozen (`SIGSTOP`) while a caller asks. The time is from the reset, from when the \
+                server takes logins again, or from its thaw (`SIGCONT`), until a caller is answered who asks \
+                again and again, each time for at most a second. Before each round the connection has been \
+                well for 1.5 s. *p99* is the 99th percentile of the rounds: about the slowest of them.",
         hold: |bench| Box::pin(contests::loss::hold(bench)),
     },
     Benchmark {

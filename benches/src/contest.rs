@@ -24,6 +24,8 @@ pub(crate) struct Contest {
     pub(crate) rounds: Option<u32>,
     /// The first round counts like all others.
     pub(crate) cold: bool,
+    /// Whether the slowest rounds are told too.
+    pub(crate) slowest: bool,
     pub(crate) ours: (String, Box<dyn Party>),
     pub(crate) peers: Vec<Peer>,
 }
@@ -50,6 +52,7 @@ impl Contest {
             units: units.to_vec(),
             rounds: None,
             cold: false,
+            slowest: false,
             ours: (name.to_owned(), Box::new(ours)),
             peers: Vec::new(),
         }
@@ -70,6 +73,12 @@ impl Contest {
     /// Has no round to warm up: each begins with nothing.
     pub(crate) fn cold(mut self) -> Self {
         self.cold = true;
+        self
+    }
+
+    /// Tells the 99th percentile of the rounds too, in rows of their own that are not judged.
+    pub(crate) fn with_slowest(mut self) -> Self {
+        self.slowest = true;
         self
     }
 

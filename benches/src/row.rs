@@ -1,7 +1,7 @@
 //! One line of the table.
 
 use crate::budget::Budget;
-use crate::spread::Spread;
+use crate::spread::{Spread, share_below};
 use serde::{Deserialize, Serialize};
 
 /// One contest of ours with one peer, in one unit.
@@ -95,6 +95,19 @@ impl Row {
         }
     }
 
+    /// The 99th percentile of each, where [`new`](Self::new) has the medians. Nothing is judged.
+    pub(crate) fn of_slowest(
+        setting: &Setting,
+        unit: &str,
+        ours: &[f64],
+        (peer_name, peer): (&str, &[f64]),
+    ) -> Self {
+        let [slowest, theirs] = [ours, peer].map(|values| [share_below(values, 0.99)]);
+        let unit = format!("{unit} at p99");
+        let row = Self::new(setting, &unit, &slowest, (peer_name, &theirs), Budget::None);
+        Self { rounds: ours.len().min(peer.len()), ..row }
+    }
+
     /// The number in the id, by which the table is sorted.
     pub(crate) fn place(&self) -> u32 {
         self.id.trim_start_matches('B').parse().unwrap_or(u32::MAX)
@@ -119,6 +132,9 @@ mod tests {
         assert_eq!((row.ours, row.peer, row.ratio), (90.0, Some(100.0), Some(0.9)));
         assert_eq!((row.spread, row.rounds, row.place()), (Some([0.9, 1.0]), 3, 12));
         assert!(!row.pass);
+        let slow = Row::of_slowest(&setting, "ms", &ours, ("other", &peer));
+        assert_eq!((slow.unit.as_str(), slow.rounds, slow.pass), ("ms at p99", 3, true));
+        assert_eq!((slow.ours, slow.peer), (109.6, Some(100.0)));
         assert_eq!(short(1_234_567.8).to_string(), "1234570");
         let row = Row::new(&setting, "files", &[0.0], ("other", &[0.0]), Budget::AtMost(1.0));
         assert!(row.ratio.is_none() && row.spread.is_none() && !row.pass);

@@ -13,11 +13,21 @@ pub(crate) struct Spread {
 impl Spread {
     /// Of these values; not a number where there are none.
     pub(crate) fn of(values: &[f64]) -> Self {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
+        let sorted = sorted(values);
         let [low, middle, high] = [0.25, 0.5, 0.75].map(|share| part(&sorted, share));
         Self { low, middle, high }
     }
+}
+
+/// The value below which this share of all lies; not a number where there are none.
+pub(crate) fn share_below(values: &[f64], share: f64) -> f64 {
+    part(&sorted(values), share)
+}
+
+fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted
 }
 
 /// The value below which this share of all lies; between two values, as far on the way as it lies between

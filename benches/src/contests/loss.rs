@@ -4,7 +4,7 @@ use super::{GOODBYE, connected, redis};
 use crate::bench::Bench;
 use crate::budget::Budget;
 use crate::child::Child;
-use crate::contest::{Contest, Doing, Party};
+use crate::contest::{Contest, Party};
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use qa_pool::core::Resource;
@@ -15,7 +15,7 @@ use qa_servers::{Server, System};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// What a caller gives each try; the peers do the same.
 const TRY: Duration = Duration::from_secs(1);
@@ -24,6 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const PEERS: [&str; 4] = ["connection-manager", "deadpool-redis", "bb8-redis", "fred"];
 
+/// So long a connection has been well before it is lost: one that is lost as soon as it is there is dialled
+/// again with a pause.
+const WELL: Duration = Duration::from_millis(1500);
+
 /// How a connection is lost.
 #[derive(Clone, Copy)]
 enum Loss {
@@ -31,9 +35,11 @@ enum Loss {
     Reset,
     /// With its server, which is started again.
     Kill,
+    /// Not at all: its server is frozen for so long, and goes on where it was.
+    Freeze(Duration),
 }
 
-/// What a party loses, and through what it is reached: a proxy of its own, so that nobody else is hit.
+/// What a party loses, and through what it is reached: a proxy of its own, so that a reset hits nobody else.
 #[derive(Clone)]
 struct Way {
     server: Arc<Server>,
@@ -44,9 +50,16 @@ struct Way {
 pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     bench.driver("redis");
     let server = Arc::new(Server::start_owned(System::Redis).await?);
-    for (loss, title) in [
-        (Loss::Reset, "every connection is reset"),
-        (Loss::Kill, "the server is killed and started"),
+    // In full it is longer than it takes to give the connection up.
+    let frozen = bench.pick(1, 5);
+    for (loss, title, rounds) in [
+        (Loss::Reset, "every connection is reset".to_owned(), 20),
+        (Loss::Kill, "the server is killed and started".to_owned(), 20),
+        (
+            Loss::Freeze(Duration::from_secs(frozen)),
+            format!("the server is frozen for {frozen} s"),
+            10,
+        ),
     ] {
         let way = || async {
             let proxy = Arc::new(FaultProxy::open(server.port()).await);
@@ -55,21 +68,13 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
         let own = way().await;
         let ours = connected(&own.proxy.url(&server.url()), Redis::new).await?;
         bench.takes_part(format!("redis-server {}", redis::version(&ours).await?));
-        let party = Doing({
-            let (ours, own) = (ours.clone(), own.clone());
-            move || {
-                let (ours, own) = (ours.clone(), own.clone());
-                async move {
-                    own.lose().await?;
-                    Ok(vec![until_answered(&ours).await?.as_secs_f64() * 1e3])
-                }
-            }
-        });
-        let mut contest = Contest::new(title, &["ms"], "qa-redis", party).rounds_at_most(10);
+        let party = Losing { way: own, asks: ours.clone() };
+        let mut contest =
+            Contest::new(title, &["ms"], "qa-redis", party).rounds_at_most(rounds).with_slowest();
         for name in PEERS {
             let way = way().await;
-            let child = bench.peer(name, &way.proxy.url(&server.url())).await?;
-            contest = contest.beside(name, &[Budget::None], Losing { way, child });
+            let asks = bench.peer(name, &way.proxy.url(&server.url())).await?;
+            contest = contest.beside(name, &[Budget::None], Losing { way, asks });
         }
         bench.hold(contest).await?;
         ours.close(GOODBYE).await;
@@ -80,32 +85,69 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-impl Way {
-    async fn lose(&self) -> Result<()> {
-        match self.loss {
-            Loss::Reset => self.proxy.reset(),
-            Loss::Kill => {
-                self.server.kill().await?;
-                self.server.start_again().await?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A peer that loses its connection.
-struct Losing {
-    way: Way,
-    child: Arc<Mutex<Child>>,
+/// Who asks again and again until it is answered.
+#[async_trait]
+trait Asks: Send {
+    /// How long it took.
+    async fn until_answered(&mut self) -> Result<Duration>;
 }
 
 #[async_trait]
-impl Party for Losing {
-    async fn round(&mut self) -> Result<Vec<f64>> {
-        self.way.lose().await?;
-        let says = self.child.lock().await.ask("until-answered").await?;
-        Ok(vec![says.first().context("it said nothing")? * 1e3])
+impl Asks for Resource<Redis> {
+    async fn until_answered(&mut self) -> Result<Duration> {
+        until_answered(self).await
     }
+}
+
+#[async_trait]
+impl Asks for Arc<Mutex<Child>> {
+    async fn until_answered(&mut self) -> Result<Duration> {
+        let says = self.lock().await.ask("until-answered").await?;
+        Ok(Duration::try_from_secs_f64(*says.first().context("it said nothing")?)?)
+    }
+}
+
+/// A party that loses its connection.
+struct Losing<A> {
+    way: Way,
+    asks: A,
+}
+
+#[async_trait]
+impl<A: Asks> Party for Losing<A> {
+    async fn round(&mut self) -> Result<Vec<f64>> {
+        // What others have lost it of the server is not its round.
+        self.asks.until_answered().await?;
+        sleep(WELL).await;
+        let Way { server, proxy, loss } = &self.way;
+        let took = match *loss {
+            Loss::Reset => {
+                proxy.reset();
+                self.asks.until_answered().await?
+            }
+            Loss::Kill => {
+                server.kill().await?;
+                server.start_again().await?;
+                self.asks.until_answered().await?
+            }
+            Loss::Freeze(time) => frozen(server, time, &mut self.asks).await?,
+        };
+        Ok(vec![took.as_secs_f64() * 1e3])
+    }
+}
+
+/// Asks while the server is frozen, and on; how long it took from the server's thaw.
+async fn frozen(server: &Server, time: Duration, asks: &mut impl Asks) -> Result<Duration> {
+    server.freeze().await?;
+    let answered = async { asks.until_answered().await.map(|_| Instant::now()) };
+    let thawed = async {
+        sleep(time).await;
+        let now = Instant::now();
+        server.thaw().await.map(|()| now)
+    };
+    let (answered, thawed) = tokio::join!(answered, thawed);
+    let (answered, thawed) = (answered?, thawed?);
+    answered.checked_duration_since(thawed).context("it was answered by a frozen server")
 }
 
 /// Asks again and again; how long it took until there was an answer.
