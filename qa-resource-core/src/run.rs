@@ -5,6 +5,7 @@ use crate::group::Excluded;
 use crate::{Backend, Error, ErrorKind, Lease, Outcome, Resource, Result, Settings};
 use crate::{Backoff, shared::Shared, spans};
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -176,8 +177,11 @@ where
         let Admitted { lease, place, member, mark } = admitted;
         let shared = source.shared(&member);
         let span = spans::operation(shared, attempt);
-        let result =
-            once(shared, op(lease.until(deadline)).instrument(span.clone()), deadline).await;
+        let result = {
+            // Pinned where it is made: what passes it on moves a reference, and not all that it holds.
+            let work = pin!(op(lease.until(deadline)).instrument(span.clone()));
+            once(shared, work, deadline).await
+        };
         drop(place);
         let end = End { error: result.as_ref().err().map(Error::kind), mark };
         let other = source.judge(&mut tried, &member, end);
