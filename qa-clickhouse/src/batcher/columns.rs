@@ -67,6 +67,10 @@ struct ByColumn;
 
 #[async_trait]
 impl Kind<RecordBatch> for ByColumn {
+    fn of_one(&self) -> bool {
+        false
+    }
+
     fn rows(&self, batch: &RecordBatch) -> usize {
         batch.num_rows()
     }

@@ -11,6 +11,9 @@ use std::ops::Range;
 /// What there is to know of chunks of one type. A row is a chunk of one.
 #[async_trait]
 pub(super) trait Kind<T>: Send + Sync {
+    /// Whether every chunk is one row.
+    fn of_one(&self) -> bool;
+
     /// How many rows the chunk has.
     fn rows(&self, chunk: &T) -> usize;
 
@@ -44,6 +47,10 @@ impl<T> Kind<T> for ByRow
 where
     T: RowOwned + RowWrite + Send + Sync + 'static,
 {
+    fn of_one(&self) -> bool {
+        true
+    }
+
     fn rows(&self, _: &T) -> usize {
         1
     }
@@ -134,6 +141,10 @@ mod tests {
 
     #[async_trait]
     impl Kind<Vec<usize>> for Numbers {
+        fn of_one(&self) -> bool {
+            false
+        }
+
         fn rows(&self, chunk: &Vec<usize>) -> usize {
             chunk.len()
         }

@@ -16,6 +16,7 @@ mod report;
 mod size;
 mod spill;
 mod state;
+mod taking;
 mod work;
 mod worker;
 
@@ -29,11 +30,11 @@ pub use spill::SpillOptions;
 use crate::ClickHouse;
 use clickhouse::{RowOwned, RowWrite};
 use handle::Handle;
-use kind::{ByRow, cut};
-use qa_resource_core::{ErrorKind, Group, Result};
-use std::fmt;
+use kind::ByRow;
+use qa_resource_core::{Group, Result};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, iter};
 
 /// Collects rows and inserts them in batches, in the order in which they came, and keeps every row
 /// until the server has said that it is stored.
@@ -137,8 +138,10 @@ impl<T: Send + Sync + 'static> Batcher<T> {
     /// Where this is dropped before it is done, the row was not taken, and is dropped with it; with a
     /// spill it may have been taken.
     pub async fn push(&self, row: T) -> Result<(), PushError<T>> {
-        let number = self.take(row).await?;
-        self.0.written(number).await.map_err(|error| PushError { row: None, error })
+        let share = self.0.shared.share(&row);
+        let mut last = 0;
+        self.take_run(share.into(), &mut iter::once((row, share)), &mut last).await?;
+        self.0.written(last).await.map_err(|error| PushError { row: None, error })
     }
 
     /// Hands rows over, as [`push`](Self::push) does one. With a spill they wait for the disk
@@ -155,61 +158,26 @@ impl<T: Send + Sync + 'static> Batcher<T> {
         &self,
         rows: impl IntoIterator<Item = T, IntoIter: Send>,
     ) -> Result<(), PushAllError<T>> {
-        let (mut rows, mut number, mut refused) = (rows.into_iter(), 0, None);
-        for row in rows.by_ref() {
-            match self.take(row).await {
-                Ok(taken) => number = taken,
-                Err(error) => {
-                    refused = Some(error);
-                    break;
-                }
+        let (mut rows, mut run, mut last) = (rows.into_iter(), Vec::new(), 0);
+        let refused = loop {
+            let share = self.gather(&mut rows, &mut run);
+            if run.is_empty() {
+                break None;
             }
-        }
-        let written = self.0.written(number).await;
-        let (row, error) = match (refused, written) {
-            (Some(PushError { row, error }), _) => (row, error),
-            (None, Err(error)) => (None, error),
+            let mut run = run.drain(..);
+            if let Err(PushError { row, error }) = self.take_run(share, &mut run, &mut last).await {
+                break Some((row.into_iter().chain(run.map(|(row, _)| row)).collect(), error));
+            }
+        };
+        let written = self.0.written(last).await;
+        let (left, error): (Vec<_>, _) = match (refused, written) {
+            (Some(refused), _) => refused,
+            (None, Err(error)) => (Vec::new(), error),
             (None, Ok(())) => return Ok(()),
         };
-        let rows: Vec<_> = row.into_iter().chain(rows).collect();
+        let rows: Vec<_> = left.into_iter().chain(rows).collect();
         let left = rows.iter().map(|row| self.0.shared.kind.rows(row) as u64).sum();
         Err(PushAllError { rows, left, error })
-    }
-
-    /// Takes a row, or the rows of a chunk in pieces that fit, as soon as there is room; gives the number
-    /// of the last.
-    async fn take(&self, mut row: T) -> Result<u64, PushError<T>> {
-        let shared = &self.0.shared;
-        while let Some((first, rest)) = cut(shared.kind, &row, &shared.options) {
-            if let Err(PushError { error, .. }) = self.take_whole(first).await {
-                return Err(PushError { row: Some(row), error });
-            }
-            row = rest;
-        }
-        if shared.kind.rows(&row) == 0 { Ok(0) } else { self.take_whole(row).await }
-    }
-
-    async fn take_whole(&self, row: T) -> Result<u64, PushError<T>> {
-        let shared = &self.0.shared;
-        let share = shared.memory.share(shared.kind.bytes(&row));
-        let encoded = match shared.spill.as_ref().map(|spill| spill.encode(&row)).transpose() {
-            Ok(encoded) => encoded,
-            Err(error) => {
-                let error =
-                    shared.error(ErrorKind::Operation, format!("a row for the disk: {error}"));
-                return Err(PushError { row: Some(row), error });
-            }
-        };
-        if let Err(error) = self.0.room(shared.memory.places(), share).await {
-            return Err(PushError { row: Some(row), error });
-        }
-        if let (Some(spill), Some(bytes)) = (&shared.spill, &encoded)
-            && let Err(error) = self.0.room(&spill.places, spill.size(bytes)).await
-        {
-            shared.give_back(share, None);
-            return Err(PushError { row: Some(row), error });
-        }
-        shared.take(row, share, encoded)
     }
 
     /// Inserts what is held now, without waiting for a batch to be full or old, and waits until

@@ -32,6 +32,8 @@ pub(super) struct Batch<T> {
 /// Batches in order: the last is open until it is full, or old, or somebody wants it stored.
 pub(super) struct Queue<T> {
     batches: VecDeque<Batch<T>>,
+    /// Memory of a batch that is done, for the next.
+    spare: Vec<T>,
     next: u64,
     id: u128,
 }
@@ -54,7 +56,7 @@ pub(super) struct Place {
 impl<T> Queue<T> {
     /// An empty one, whose batches count from `next`.
     pub(super) fn new(id: u128, next: u64) -> Self {
-        Self { batches: VecDeque::new(), next, id }
+        Self { batches: VecDeque::new(), spare: Vec::new(), next, id }
     }
 
     /// A batch that was there before us.
@@ -64,14 +66,15 @@ impl<T> Queue<T> {
         self.batches.push_back(batch);
     }
 
-    /// Takes a chunk, whose last row has this number, which grows with each.
+    /// Takes a chunk, whose last row has this number, which grows with each. The clock is asked where a
+    /// batch begins.
     pub(super) fn push(
         &mut self,
         number: u64,
         chunk: T,
         size: Size,
         limits: &BatchOptions,
-        now: Instant,
+        now: impl FnOnce() -> Instant,
     ) -> Place {
         // A chunk that would make it too large begins the next.
         if let Some(open) = self.open()
@@ -82,7 +85,7 @@ impl<T> Queue<T> {
         }
         let fresh = self.open().is_none();
         if fresh {
-            self.begin(now);
+            self.begin(now());
         }
         let Some(open) = self.open() else { unreachable!("there is one by now") };
         open.rows.get_or_insert_default().push(chunk);
@@ -96,7 +99,7 @@ impl<T> Queue<T> {
     fn begin(&mut self, now: Instant) {
         let batch = Batch {
             number: self.next,
-            rows: None,
+            rows: Some(std::mem::take(&mut self.spare)),
             count: 0,
             bytes: 0,
             sealed: false,
@@ -165,6 +168,12 @@ impl<T> Queue<T> {
         freed
     }
 
+    /// Keeps the memory of a batch that is done for the next, as long as there are batches.
+    pub(super) fn reuse(&mut self, mut rows: Vec<T>) {
+        rows.clear();
+        self.spare = if self.batches.is_empty() { Vec::new() } else { rows };
+    }
+
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Batch<T>> {
         self.batches.drain(..)
     }
@@ -195,7 +204,7 @@ mod tests {
             let mut queue = Queue::new(0, 5);
             for (row, (rows, bytes)) in sizes.iter().enumerate() {
                 let size = Size { rows: *rows, bytes: *bytes };
-                queue.push(row as u64, row, size, &limits, now);
+                queue.push(row as u64, row, size, &limits, || now);
                 if seals.contains(&row) {
                     queue.seal();
                 }
@@ -222,20 +231,20 @@ mod tests {
         let (limits, now) = (limits(2, 100), Instant::now());
         let mut queue = Queue::new(0, 1);
         assert_eq!(queue.due(&limits, now), Due::WhenWoken);
-        assert_eq!(queue.push(1, 'a', ONE, &limits, now), Place { batch: 1, noteworthy: true });
+        assert_eq!(queue.push(1, 'a', ONE, &limits, || now), Place { batch: 1, noteworthy: true });
         let age = limits.max_age;
         assert_eq!(queue.due(&limits, now), Due::At(now + age));
         assert_eq!(queue.due(&limits, now + age), Due::Now);
-        assert_eq!(queue.push(2, 'b', ONE, &limits, now), Place { batch: 1, noteworthy: true });
+        assert_eq!(queue.push(2, 'b', ONE, &limits, || now), Place { batch: 1, noteworthy: true });
         assert_eq!(queue.due(&limits, now), Due::Now);
         assert_eq!(queue.take().unwrap().rows.unwrap(), ['a', 'b']);
-        queue.push(3, 'c', ONE, &limits, now + age);
+        queue.push(3, 'c', ONE, &limits, || now + age);
         assert_eq!(queue.due(&limits, now + age), Due::At(now + 2 * age), "its own age");
         queue.seal();
         assert_eq!(queue.due(&limits, now + age), Due::Now);
         let never = BatchOptions { max_age: Duration::MAX, ..limits };
         queue.take();
-        queue.push(4, 'd', ONE, &never, now);
+        queue.push(4, 'd', ONE, &never, || now);
         assert_eq!(queue.due(&never, now), Due::WhenWoken);
     }
 
@@ -244,7 +253,7 @@ mod tests {
         let (limits, now) = (limits(1, 100), Instant::now());
         let mut queue = Queue::new(0, 1);
         for row in 1..=4 {
-            queue.push(row, row, Size { bytes: 10, ..ONE }, &limits, now);
+            queue.push(row, row, Size { bytes: 10, ..ONE }, &limits, || now);
         }
         assert_eq!(queue.evict(0), 0);
         assert_eq!(queue.evict(3), 20);

@@ -7,7 +7,7 @@ use super::work::{Counts, Insertion, Next, Work};
 use super::{BatchMemory, BatchOptions, BatchReport, PushError};
 use crate::metrics::BatchMeter;
 use qa_resource_core::{Error, ErrorKind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -204,12 +204,22 @@ impl<T> Shared<T> {
         under_way.parts.done();
         let finished = if under_way.parts.first().is_none() { work.take() } else { None };
         drop(state);
-        if let Some(finished) = finished {
+        let done = finished.map(|finished| {
             self.memory.give_back(finished.bytes);
             self.forget(finished.batch);
-        }
+            finished.rows
+        });
         self.tell();
+        if let Some(rows) = done.and_then(Arc::into_inner) {
+            self.reuse(rows);
+        }
         rows
+    }
+
+    /// The rows are dropped, without the lock: their memory is the next batch's.
+    fn reuse(&self, mut rows: Vec<T>) {
+        rows.clear();
+        self.lock().queue.reuse(rows);
     }
 
     fn forget(&self, batch: u64) {
@@ -292,7 +302,7 @@ impl<T: Send + 'static> Shared<T> {
         let size = Size { rows: self.kind.rows(&row), bytes: share as usize };
         counts.taken += size.rows as u64;
         let number = counts.taken;
-        let place = queue.push(number, row, size, &self.options, Instant::now());
+        let place = queue.push(number, row, size, &self.options, Instant::now);
         if let (Some(spill), Some(bytes)) = (&self.spill, encoded) {
             // Under the lock: the disk has rows in the order in which they were taken.
             spill.write(number, place.batch, self.id, bytes);
@@ -302,6 +312,44 @@ impl<T: Send + 'static> Shared<T> {
             self.wake.notify_one();
         }
         Ok(number)
+    }
+
+    /// What a chunk takes of the memory.
+    pub(super) fn share(&self, chunk: &T) -> u32 {
+        self.memory.share(self.kind.bytes(chunk))
+    }
+
+    /// Takes rows at once, each with what it takes of the memory, which is `share` for all: either all of
+    /// them or, where they have to wait or there is more to be done with them, none. Gives the number of
+    /// the last.
+    pub(super) fn take_now(
+        &self,
+        share: u64,
+        rows: &mut impl Iterator<Item = (T, u32)>,
+    ) -> Option<u64> {
+        if self.spill.is_some() || !self.kind.of_one() {
+            return None;
+        }
+        let places = self.memory.places().try_acquire_many(u32::try_from(share).ok()?).ok()?;
+        let mut state = self.lock();
+        if state.refusal(self).is_some() {
+            return None;
+        }
+        places.forget();
+        let State { counts, queue, .. } = &mut *state;
+        let mut noteworthy = false;
+        for (row, share) in rows {
+            counts.taken += 1;
+            let size = Size { rows: 1, bytes: share as usize };
+            let place = queue.push(counts.taken, row, size, &self.options, Instant::now);
+            noteworthy |= place.noteworthy;
+        }
+        let number = counts.taken;
+        drop(state);
+        if noteworthy {
+            self.wake.notify_one();
+        }
+        Some(number)
     }
 
     /// The places of a row that was not taken.

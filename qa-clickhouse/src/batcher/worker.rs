@@ -74,6 +74,8 @@ impl<T: Send + Sync + 'static> Worker<T> {
             let began = Instant::now();
             let Err(error) = self.attempt(&insertion).await else {
                 self.shared.meter.inserted(began.elapsed());
+                // Nobody has its rows then but the batch.
+                drop(insertion);
                 self.shared.part_stored();
                 (delay, self.unsure) = (None, None);
                 self.learn().await;
