@@ -12,12 +12,12 @@ use qa_pool::clickhouse::clickhouse::Client;
 use qa_pool::clickhouse::{BatchOptions, Batcher, ClickHouse, SpillOptions, Table};
 use qa_servers::System;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Mutex;
 
 /// Rows of one insert.
 pub(super) const BATCH: u64 = 50_000;
-/// Rows that are handed to a batcher at once.
+/// Rows after which one who spills waits for the disk.
 const CHUNK: u64 = 10_000;
 
 const UNITS: &[&str] = &["rows/s", "MiB at the most"];
@@ -30,7 +30,8 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     bench.takes_part(format!("clickhouse-server {version}"));
     Table::ticks("ticks_inserter").create(&Group::from(&ours)).await?;
     ours.close(GOODBYE).await;
-    let rows = bench.pick(20_000, 800_000);
+    // Several batches, in the short form too.
+    let rows = bench.pick(200_000, 800_000);
     let inserter = bench.peer("inserter", &url).await?;
     for (how, title) in
         [("batcher", "through the batcher"), ("spill", "through the batcher, by way of the disk")]
@@ -102,8 +103,8 @@ pub(super) async fn batched(
     let mut next = 0;
     while next < rows {
         let end = rows.min(next + CHUNK);
-        let chunk: Vec<_> = (next..end).map(tick).collect();
-        batcher.push_all(chunk).await.map_err(|refused| refused.error)?;
+        // Each row is made as it is handed over, as the others make theirs.
+        batcher.push_all((next..end).map(tick)).await.map_err(|refused| refused.error)?;
         next = end;
     }
     let report = batcher.close(Duration::from_secs(120)).await;
@@ -111,12 +112,15 @@ pub(super) async fn batched(
     Ok(())
 }
 
-/// With one bare insert for each so many.
+/// With one bare insert for each so many, under a token of its own, as the batcher's are.
 pub(super) async fn inserted(client: &Client, table: &str, rows: u64, each: u64) -> Result<()> {
+    let began = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
     let mut next = 0;
     while next < rows {
         let end = rows.min(next + each);
-        let mut insert = client.insert::<Tick>(table).await?;
+        let insert = client.insert::<Tick>(table).await?;
+        let token = format!("{began}-{next}");
+        let mut insert = insert.with_setting("insert_deduplication_token", token);
         for number in next..end {
             insert.write(&tick(number)).await?;
         }

@@ -133,6 +133,7 @@ fn run<T: Send + Sync + 'static>(
         known: None,
         checked: true,
         unsure: None,
+        ahead: None,
     };
     let writing = worker::write(Arc::clone(&shared));
     let stop = CancellationToken::new();

@@ -1,7 +1,7 @@
 //! Record batches in place of rows.
 
 use super::insert::{How, one_block};
-use super::kind::{Kind, pieces};
+use super::kind::{Kind, Rest, pieces};
 use super::spill::{Codec, Coded, SpillOptions};
 use super::{Batcher, BatcherBuilder};
 use crate::ClickHouse;
@@ -15,6 +15,7 @@ use clickhouse::error::Result;
 use clickhouse_ext_arrow::ArrowClientExt;
 use qa_resource_core::{Group, async_trait};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What the files of a spill have in place of the names of columns: each batch has its own.
 const NAMES: &str = "(record batches)";
@@ -92,18 +93,22 @@ impl Kind<RecordBatch> for ByColumn {
         &[]
     }
 
-    async fn insert(
+    /// Sends nothing before its turn.
+    async fn begin(
         &self,
         client: &Client,
-        chunks: &[RecordBatch],
+        chunks: &Arc<Vec<RecordBatch>>,
         rows: Range<usize>,
         how: How<'_>,
-    ) -> Result<()> {
+    ) -> Result<Rest> {
         let mut insert = one_block(client, rows.len(), how).insert_arrow(how.table)?;
-        for (batch, piece) in pieces(self, chunks, rows) {
-            insert.write(&batch.slice(piece.start, piece.len())).await?;
-        }
-        insert.end().await
+        let chunks = Arc::clone(chunks);
+        Ok(Box::pin(async move {
+            for (batch, piece) in pieces(&ByColumn, &chunks, rows) {
+                insert.write(&batch.slice(piece.start, piece.len())).await?;
+            }
+            insert.end().await
+        }))
     }
 }
 

@@ -1,10 +1,13 @@
 //! One attempt to insert one batch, or a part of it.
 
+use super::kind::Rest;
 use super::options::InsertMode;
 use clickhouse::error::Result;
 use clickhouse::{Client, Row, RowOwned, RowWrite};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// How a part goes into its table.
 #[derive(Clone, Copy)]
@@ -34,21 +37,34 @@ pub(crate) fn one_block(client: &Client, rows: usize, how: How<'_>) -> Client {
         .with_setting("min_insert_block_size_bytes", "0")
 }
 
-/// Inserts `rows` as one block under the token: done again with the same rows in the same order, the
-/// server stores them once, if the table keeps track of that.
+/// Begins to insert some of the rows as one block under the token: done again with the same rows in the
+/// same order, the server stores them once, if the table keeps track of that.
 ///
-/// Rows are sent as they are encoded, in chunks of 256 KiB. The first insert into a table asks the
-/// server for its columns; the client remembers them.
-pub(super) async fn insert<T>(client: &Client, rows: &[T], how: How<'_>) -> Result<()>
+/// Rows are sent as they are encoded, in chunks of 256 KiB, but for the last: the block is then not whole,
+/// and the server stores nothing of it. The first insert into a table asks the server for its columns; the
+/// client remembers them.
+pub(super) async fn begin<T>(
+    client: &Client,
+    all: &Arc<Vec<T>>,
+    part: Range<usize>,
+    how: How<'_>,
+) -> Result<Rest>
 where
-    T: RowOwned + RowWrite + Sync,
+    T: RowOwned + RowWrite + Send + Sync + 'static,
 {
-    let client = one_block(client, rows.len(), how).with_validation(how.checked);
+    let client = one_block(client, part.len(), how).with_validation(how.checked);
     let mut insert = client.insert::<T>(how.table).await?;
-    for row in rows {
+    let last = part.end.saturating_sub(1).max(part.start);
+    for row in &all[part.start..last] {
         insert.write(row).await?;
     }
-    insert.end().await
+    let all = Arc::clone(all);
+    Ok(Box::pin(async move {
+        for row in &all[last..part.end] {
+            insert.write(row).await?;
+        }
+        insert.end().await
+    }))
 }
 
 /// The types of a table's columns, by name.

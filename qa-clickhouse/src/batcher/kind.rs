@@ -1,12 +1,17 @@
 //! What a batcher is given: rows, or chunks of rows in columns. Here what there is to know of either.
 
 use super::BatchOptions;
-use super::insert::{How, insert};
+use super::insert::{How, begin};
 use super::size;
 use clickhouse::error::Result;
 use clickhouse::{Client, RowOwned, RowWrite};
 use qa_resource_core::async_trait;
 use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// What is left to do of an insert that has begun; without it nothing is stored.
+pub(super) type Rest = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// What there is to know of chunks of one type. A row is a chunk of one.
 #[async_trait]
@@ -29,14 +34,14 @@ pub(super) trait Kind<T>: Send + Sync {
     /// The columns that the driver compares with the table's.
     fn names(&self) -> &'static [&'static str];
 
-    /// Inserts some of the rows that the chunks have together, as one block.
-    async fn insert(
+    /// Begins to insert some of the rows that the chunks have together, as one block.
+    async fn begin(
         &self,
         client: &Client,
-        chunks: &[T],
+        chunks: &Arc<Vec<T>>,
         rows: Range<usize>,
         how: How<'_>,
-    ) -> Result<()>;
+    ) -> Result<Rest>;
 }
 
 /// Each chunk is a row.
@@ -71,14 +76,14 @@ where
         T::COLUMN_NAMES
     }
 
-    async fn insert(
+    async fn begin(
         &self,
         client: &Client,
-        chunks: &[T],
+        chunks: &Arc<Vec<T>>,
         rows: Range<usize>,
         how: How<'_>,
-    ) -> Result<()> {
-        insert(client, &chunks[rows], how).await
+    ) -> Result<Rest> {
+        begin(client, chunks, rows, how).await
     }
 }
 
@@ -165,14 +170,14 @@ mod tests {
             &[]
         }
 
-        async fn insert(
+        async fn begin(
             &self,
             _: &Client,
-            _: &[Vec<usize>],
+            _: &Arc<Vec<Vec<usize>>>,
             _: Range<usize>,
             _: How<'_>,
-        ) -> Result<()> {
-            Ok(())
+        ) -> Result<Rest> {
+            Ok(Box::pin(async { Ok(()) }))
         }
     }
 

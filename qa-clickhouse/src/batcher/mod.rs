@@ -1,5 +1,6 @@
 //! Inserts in batches, without losing a row.
 
+mod ahead;
 mod builder;
 #[cfg(feature = "arrow")]
 mod columns;

@@ -155,6 +155,11 @@ impl<T> Queue<T> {
         Some(first)
     }
 
+    /// The batch that is next, where it will not change any more and its rows are here.
+    pub(super) fn full(&self) -> Option<&Batch<T>> {
+        self.batches.front().filter(|batch| batch.sealed && batch.rows.is_some())
+    }
+
     /// Lets go of the batches that are not next and that the disk has, which is every row up to
     /// `synced`; gives the bytes that are free.
     pub(super) fn evict(&mut self, synced: u64) -> usize {

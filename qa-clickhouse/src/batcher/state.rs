@@ -15,6 +15,8 @@ struct State<T> {
     counts: Counts,
     queue: Queue<T>,
     work: Option<Work<T>>,
+    /// The batch behind it, where that may be on its way already.
+    following: Option<Work<T>>,
     refuses: bool,
 }
 
@@ -54,7 +56,7 @@ impl<T> Shared<T> {
         }
         counts.synced = counts.taken;
         Self {
-            state: Mutex::new(State { counts, queue, work: None, refuses: false }),
+            state: Mutex::new(State { counts, queue, work: None, following: None, refuses: false }),
             kind,
             options,
             resource: resource.to_owned(),
@@ -124,7 +126,7 @@ impl<T> Shared<T> {
         if state.counts.halted.is_some() {
             return Due::WhenWoken;
         }
-        if state.work.is_some() {
+        if state.work.is_some() || state.following.is_some() {
             return Due::Now;
         }
         state.queue.due(&self.options, Instant::now())
@@ -135,10 +137,27 @@ impl<T> Shared<T> {
         self.lock().work.as_ref()?.insertion()
     }
 
+    /// The whole batch behind the one under way, once it is full.
+    pub(super) fn follow(&self) -> Option<Insertion<T>> {
+        let mut state = self.lock();
+        if state.following.is_none() {
+            let last = state.queue.full()?.last;
+            if self.spill.is_some() && last > state.counts.synced {
+                return None;
+            }
+            state.following = state.queue.take().and_then(Work::of);
+        }
+        state.following.as_ref()?.insertion()
+    }
+
     /// Begins with the batch that is next, where none is under way.
     pub(super) fn begin(&self) -> Next {
         let mut state = self.lock();
         if state.work.is_some() {
+            return Next::UnderWay;
+        }
+        if let Some(following) = state.following.take() {
+            state.work = Some(following);
             return Next::UnderWay;
         }
         let synced = state.counts.synced;
@@ -238,13 +257,15 @@ impl<T> Shared<T> {
     /// The end: whatever is left, in order.
     pub(super) fn hand_back(&self, cause: Option<Error>) -> BatchReport<T> {
         let mut state = self.lock();
-        let State { counts, queue, work, .. } = &mut *state;
+        let State { counts, queue, work, following, .. } = &mut *state;
         let (mut rows, mut left, mut unknown, mut bytes) = (Vec::new(), 0, 0, 0);
         let mut spilled = 0;
-        if let Some(work) = work.take() {
-            (left, unknown, bytes) = (work.parts.rows(), work.unknown(), work.bytes);
+        for work in work.take().into_iter().chain(following.take()) {
+            left += work.parts.rows();
+            unknown += work.unknown();
+            bytes += work.bytes;
             if self.spill.is_some() {
-                spilled = left;
+                spilled += work.parts.rows();
             } else {
                 rows.extend(work.into_left(self.kind));
             }

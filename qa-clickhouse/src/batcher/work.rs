@@ -62,6 +62,12 @@ impl<T> Work<T> {
         }
     }
 
+    /// The same, of a batch whose rows are here.
+    pub(super) fn of(mut batch: Batch<T>) -> Option<Self> {
+        let rows = batch.rows.take()?;
+        Some(Self::new(&batch, rows))
+    }
+
     pub(super) fn insertion(&self) -> Option<Insertion<T>> {
         let part = self.parts.first()?;
         let token = self.parts.token(&self.token, &part);

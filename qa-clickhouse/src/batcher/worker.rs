@@ -1,5 +1,6 @@
 //! The task that inserts.
 
+use super::ahead::Ahead;
 use super::dead_letters::DeadLetters;
 use super::fate::{self, Fate, Part};
 use super::insert::{Columns, How, columns, unchanged};
@@ -12,7 +13,7 @@ use clickhouse::error::Error as DriverError;
 use qa_resource_core::{
     Backend, Backoff, Error, ErrorKind, Group, Lease, Outcome, Resource, Result,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -29,6 +30,8 @@ pub(super) struct Worker<T: 'static> {
     pub(super) checked: bool,
     /// The server on which the part under way may be stored already, where others would not know of it.
     pub(super) unsure: Option<Resource<ClickHouse>>,
+    /// The next batch, where it is on its way already.
+    pub(super) ahead: Option<Ahead>,
 }
 
 impl<T: Send + Sync + 'static> Worker<T> {
@@ -72,7 +75,7 @@ impl<T: Send + Sync + 'static> Worker<T> {
         let (mut delay, mut relearnt) = (None, false);
         while let Some(insertion) = self.shared.insertion() {
             let began = Instant::now();
-            let Err(error) = self.attempt(&insertion).await else {
+            let Err(error) = self.attempt(&insertion, delay.is_none()).await else {
                 self.shared.meter.inserted(began.elapsed());
                 // Nobody has its rows then but the batch.
                 drop(insertion);
@@ -107,12 +110,44 @@ impl<T: Send + Sync + 'static> Worker<T> {
         }
     }
 
-    async fn attempt(&mut self, insertion: &Insertion<T>) -> Result<()> {
+    /// One attempt. Beside the first of a batch, the next is sent ahead.
+    async fn attempt(&mut self, insertion: &Insertion<T>, first: bool) -> Result<()> {
+        let (begun, mut next) = match self.ahead.take() {
+            Some(ahead) if ahead.token == insertion.token => (Some(ahead), None),
+            other => (None, other),
+        };
+        let result = tokio::select! {
+            biased;
+            result = self.insert(insertion, begun) => result,
+            () = self.send_ahead(&mut next, first) => unreachable!("it has no end"),
+        };
+        match &result {
+            Ok(()) => self.ahead = next,
+            Err(error) => self.remember(error),
+        }
+        result
+    }
+
+    /// Remembers the server on which the part may be stored, where others would not know of it.
+    fn remember(&mut self, error: &Error) {
+        if error.outcome() == Outcome::Unknown && !self.anywhere() {
+            let mut members = self.group.members().into_iter();
+            self.unsure = members.find(|member| member.name() == error.resource());
+        }
+    }
+
+    /// Whether any server would know that a part is stored already.
+    fn anywhere(&self) -> bool {
+        self.shared.options.replicated || self.group.members().len() == 1
+    }
+
+    async fn insert(&self, insertion: &Insertion<T>, begun: Option<Ahead>) -> Result<()> {
         let shared = &*self.shared;
         let Insertion { rows, part, token, .. } = insertion;
         let (table, mode) = (self.table.as_str(), shared.options.mode);
         let how = How { table, token, mode, checked: self.checked };
         let known = if self.checked { None } else { self.known.as_ref() };
+        let begun = &Mutex::new(begun.map(Ahead::turn));
         let attempt = |lease: Lease<ClickHouse>| async move {
             if let Some(known) = known
                 && !unchanged(shared.kind.names(), known, &columns(&lease, table).await?)
@@ -120,7 +155,19 @@ impl<T: Send + Sync + 'static> Worker<T> {
                 return Err(DriverError::SchemaMismatch(format!("{table} has changed")));
             }
             let was_safe = shared.begin_attempt();
-            let result = shared.kind.insert(&lease, rows, part.clone(), how).await;
+            let begun = begun.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let rest = match begun {
+                Some(turn) => turn.await,
+                None => None,
+            };
+            let rest = match rest {
+                Some(rest) => Ok(rest),
+                None => shared.kind.begin(&lease, rows, part.clone(), how).await,
+            };
+            let result = match rest {
+                Ok(rest) => rest.await,
+                Err(error) => Err(error),
+            };
             if let Err(error) = &result
                 && was_safe
                 && ClickHouse::classify(error).outcome == Outcome::NotApplied
@@ -129,20 +176,11 @@ impl<T: Send + Sync + 'static> Worker<T> {
             }
             result
         };
-        let anywhere = shared.options.replicated || self.group.members().len() == 1;
-        let result = match &self.unsure {
+        match &self.unsure {
             Some(server) => server.run_idempotent(attempt).await,
-            None if anywhere => self.group.run_idempotent(attempt).await,
+            None if self.anywhere() => self.group.run_idempotent(attempt).await,
             None => self.group.run(attempt).await,
-        };
-        if let Err(error) = &result
-            && error.outcome() == Outcome::Unknown
-            && !anywhere
-        {
-            let mut members = self.group.members().into_iter();
-            self.unsure = members.find(|member| member.name() == error.resource());
         }
-        result
     }
 
     /// Remembers the table's columns after the first insert; where that fails, after the next.
