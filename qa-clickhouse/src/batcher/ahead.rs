@@ -11,6 +11,10 @@ use qa_resource_core::Lease;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
+/// The server looks at an insert once it has as much of it, which is its `max_query_size`: of what takes less
+/// nothing is sent before its turn.
+const WORTH: usize = 256 << 10;
+
 /// Sends an insert as far as it can go before its turn.
 type Sending = Pin<Box<MaybeDone<BoxFuture<'static, Result<Rest>>>>>;
 
@@ -59,7 +63,7 @@ impl<T: Send + Sync + 'static> Worker<T> {
             return None;
         }
         let insertion = loop {
-            match shared.follow() {
+            match shared.follow(WORTH) {
                 Some(insertion) => break insertion,
                 None => shared.wake.notified().await,
             }

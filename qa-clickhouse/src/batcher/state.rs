@@ -137,12 +137,12 @@ impl<T> Shared<T> {
         self.lock().work.as_ref()?.insertion()
     }
 
-    /// The whole batch behind the one under way, once it is full.
-    pub(super) fn follow(&self) -> Option<Insertion<T>> {
+    /// The whole batch behind the one under way, once it is full, where it takes so many bytes.
+    pub(super) fn follow(&self, bytes: usize) -> Option<Insertion<T>> {
         let mut state = self.lock();
         if state.following.is_none() {
-            let last = state.queue.full()?.last;
-            if self.spill.is_some() && last > state.counts.synced {
+            let next = state.queue.full().filter(|next| next.bytes >= bytes)?;
+            if self.spill.is_some() && next.last > state.counts.synced {
                 return None;
             }
             state.following = state.queue.take().and_then(Work::of);
