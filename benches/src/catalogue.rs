@@ -40,8 +40,9 @@ pub(crate) const ALL: &[Benchmark] = &[
         title: "rows into ClickHouse",
         about: "Ticks of 33 columns, through the batcher in batches of 50,000, and with the bare client: one \
                 insert for all rows, an insert for each 50,000, and its `Inserter`, which cuts by 50,000. \
-                Each party has a table and a process of its own; its memory is the most that the process had \
-                at any time. Only the batcher has the rows still when an insert fails.",
+                Every one compresses with LZ4; the inserts have tokens as the batcher's have, which the \
+                `Inserter` can't. Each party has a table and a process of its own; its memory is the most \
+                that the process had at any time. Only the batcher has the rows still when an insert fails.",
         hold: |bench| Box::pin(contests::ingest::hold(bench)),
     },
     Benchmark {

@@ -48,6 +48,10 @@ use std::{fmt, iter};
 /// `non_replicated_deduplication_window` above zero. On any other table a row may be stored twice
 /// after a failure (never zero times); a `ReplacingMergeTree` forgets the second in time.
 ///
+/// While the server stores a batch, the rows of the next full one are on their way, over another
+/// connection; it is stored after it, and is sent anew where that one failed. That is so on one server,
+/// for rows, and not with [`InsertMode::Async`].
+///
 /// A row that the server refuses for what is in it is found by halving its batch, and goes to the
 /// [dead letters](BatcherBuilder::dead_letters), where there are any. A batch of too many partitions
 /// is halved until each half fits. A table that has got another column is looked at anew, once.
