@@ -50,7 +50,7 @@ impl<T: Send + Sync + 'static> Worker<T> {
             let sending = ahead.sending.get_mut().unwrap_or_else(PoisonError::into_inner);
             sending.as_mut().await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Waits for a full batch behind the one under way. `None` where it has to wait for its turn.
