@@ -59,7 +59,10 @@ async fn the_next_batch_is_on_its_way_while_one_is_stored_and_is_stored_after_it
     let parts =
         "SELECT min(n) FROM in_turn GROUP BY _part ORDER BY toUInt64(splitByChar('_', _part)[2])";
     assert_eq!(numbers(&bars, parts).await, [0, 10, 20, 30, 40, 50]);
-    assert_eq!(numbers(&bars, "SELECT n FROM in_turn ORDER BY n").await, Vec::from_iter(0..60));
+    assert_eq!(
+        numbers(&bars, "SELECT n FROM in_turn ORDER BY n").await,
+        (0..60).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
@@ -72,7 +75,7 @@ async fn what_was_sent_ahead_is_handed_back_in_order_and_never_stored() {
     let report = batcher.close(Duration::from_millis(1)).await;
     assert_eq!((report.stored, report.unknown), (10, 10), "{report}");
     let rows: Vec<_> = report.rows.iter().map(|row| row.n).collect();
-    assert_eq!(rows, Vec::from_iter(10..45));
+    assert_eq!(rows, (10..45).collect::<Vec<_>>());
     let none = async || under_way(&bars, "cut_off").await == 0;
     eventually("the server to be done", PATIENCE, none).await;
     let stored = numbers(&bars, "SELECT n FROM cut_off WHERE n >= 20").await;
