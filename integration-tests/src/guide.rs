@@ -21,6 +21,7 @@ chapters! {
     Kubernetes "kubernetes.md"
     Migration "migration.md"
     MongoDb "mongodb.md"
+    Operations "../operations.md"
     Observability "observability.md"
     RabbitMq "rabbitmq.md"
     Redis "redis.md"

@@ -81,6 +81,21 @@ fn the_readme_s_main_is_the_example() {
     assert!(main.len() > 300 && example.ends_with(main), "{main}");
 }
 
+/// The README's is the example.
+#[test]
+fn the_code_of_every_other_document_is_compiled() {
+    let chapters = read("integration-tests/src/guide.rs");
+    let with_code = documents().into_iter().filter(|name| read(name).contains("```rust"));
+    let names: Vec<_> = with_code.filter(|name| name != "README.md").collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        let file = name.rsplit('/').next().unwrap();
+        let is_one =
+            chapters.contains(&format!("\"{file}\"")) || chapters.contains(&format!("/{file}\""));
+        assert!(is_one, "{name} is no chapter of integration-tests/src/guide.rs");
+    }
+}
+
 #[test]
 fn the_tables_of_metrics_are_those_of_the_code() {
     let document = read("docs/metrics.md");

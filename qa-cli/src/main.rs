@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod output;
 mod probe;
+mod said;
 mod screen;
 mod serve;
 mod signals;

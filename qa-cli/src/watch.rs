@@ -2,6 +2,7 @@
 
 use crate::connecting::keep_connecting;
 use crate::output::{bad, good, table, warn};
+use crate::said::{one_line, said};
 use crate::screen::Screen;
 use crate::signals::interrupted;
 use crate::source::{Source, pool};
@@ -96,11 +97,13 @@ fn ticks(every: Duration) -> tokio::time::Interval {
 fn line(status: &Status, word: &str) -> String {
     let head = format!("{} ({} at {}) is {word}", status.name, status.system, status.address);
     match why(status) {
-        Some(why) => format!("{head}: {why}"),
+        Some(why) => format!("{head}: {}", one_line(why.message())),
         None => head,
     }
 }
 
+/// The table, and below it a line for each that is not well, as short as it can be: the screen cuts it at its
+/// edge. The whole error is in the lines of a pipe, and in `qa check`.
 fn render(statuses: &[Status], rates: &[f64]) -> String {
     let rows = statuses.iter().zip(rates).map(|(status, rate)| {
         vec![
@@ -131,7 +134,8 @@ fn render(statuses: &[Status], rates: &[f64]) -> String {
     let mut text = table(&header, usize::MAX, rows).to_string();
     for status in statuses {
         if let Some(why) = why(status) {
-            text.extend(["\n", &status.name, ": ", why]);
+            let why = one_line(said(status.system, &status.address, why));
+            text.extend(["\n", &status.name, ": ", &why]);
         }
     }
     text + "\nCtrl-C ends"
@@ -154,10 +158,10 @@ fn coloured(word: &str) -> String {
 }
 
 /// Why it is not well.
-fn why(status: &Status) -> Option<&str> {
+fn why(status: &Status) -> Option<&Error> {
     let ready = status.state == State::Ready;
     let error = if ready { &status.health.error } else { &status.last_error };
-    error.as_ref().map(Error::message)
+    error.as_ref()
 }
 
 /// Leases given per second, between two looks.

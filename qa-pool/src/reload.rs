@@ -1,5 +1,6 @@
 //! Another configuration for a pool that runs, and secrets that are mounted anew.
 
+use crate::backends::{self, Regrouping};
 use crate::login::{LiveLogin, source_of};
 use crate::{Changes, Config, Effect, ResourceConfig, ResourcePool};
 use futures_util::future::join_all;
@@ -29,6 +30,15 @@ impl Loaded {
         let login = Arc::new(LiveLogin::new(source));
         self.logins.insert(name, Arc::clone(&login));
         target.with_credentials(login)
+    }
+
+    /// A resource's target as [`adopt`](Self::adopt) gave it, for what is made later.
+    fn target(&self, resource: &ResourceConfig) -> Target {
+        let target = resource.target.clone();
+        match self.logins.get(&*target.name) {
+            Some(login) => target.with_credentials(Arc::<LiveLogin>::clone(login)),
+            None => target,
+        }
     }
 
     /// All of it is adopted.
@@ -82,9 +92,11 @@ pub(crate) struct Seen {
 
 impl ResourcePool {
     /// Takes of another configuration what can change while the pool runs, and says what changed and
-    /// how each change takes effect ([`Config::changes`]): settings at once; a login,
-    /// `max_in_flight` and certificates with a fresh connection, while what is under way finishes on
-    /// the old one; everything else stays as it was until the process is started again.
+    /// how each change takes effect ([`Config::changes`]): settings and a group's weights at once; members
+    /// of a group that are new are connected, and those that are gone are closed once their leases are
+    /// back, at most an `operation_timeout` later; a login, `max_in_flight` and certificates with a fresh
+    /// connection, while what is under way finishes on the old one; everything else stays as it was until
+    /// the process is started again.
     ///
     /// Resources that were added in code are none of a configuration, and stay as they are.
     /// [`run_from`](crate::run_from) calls this on SIGHUP.
@@ -114,15 +126,20 @@ impl ResourcePool {
         loaded.config.shutdown_timeout = config.shutdown_timeout;
         for new in &config.resources {
             let name = &*new.target.name;
-            let before = loaded.config().resource(name).map(|old| old.settings.clone());
+            let before = loaded.config().resource(name).cloned();
             let (Some(before), Some(group)) = (before, self.managed(name)) else { continue };
-            let unlike = loaded.config().resource(name).is_some_and(|old| old.group != new.group);
             loaded.take(new, &changes);
-            if unlike && loaded.config().resource(name).is_some_and(|now| now.group == new.group) {
-                group.set_weights(&new.weights());
+            if let Some(now) =
+                loaded.config().resource(name).filter(|now| now.group != before.group)
+            {
+                let (target, tasks) = (loaded.target(now), self.tasks());
+                let change = Regrouping { before: &before, after: now, target: &target, tasks };
+                if let Err(error) = backends::regroup(&*group, &change) {
+                    tracing::error!(%error, "the members of a group stay as they were");
+                }
             }
             self.set_required(name, new.required);
-            if before != new.settings {
+            if before.settings != new.settings {
                 group.set_settings(&new.settings);
             }
             if changes.has(name, Effect::Reconnect) {

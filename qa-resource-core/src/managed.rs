@@ -27,8 +27,6 @@ pub trait Managed: Send + Sync + 'static {
     fn as_any(&self) -> &dyn Any;
     /// Has other settings be in force for every member.
     fn set_settings(&self, settings: &Settings);
-    /// Gives the members these weights, in order; nothing for a group of one.
-    fn set_weights(&self, weights: &[u32]);
     /// Has every member make a fresh connection.
     fn reconnect(&self);
     /// Connects, and waits until it is ready.

@@ -2,6 +2,7 @@
 
 use super::doors::knocked;
 use super::versions;
+use crate::said::said;
 use crate::survey::{Finding, Skew};
 use crate::words::{day, span};
 use qa_pool::{Error, ErrorKind, Health, State};
@@ -59,7 +60,7 @@ fn not_connected(finding: &Finding) -> Advice {
     let Some(error) = &finding.error else {
         return wrong("it is not connected, and no reason is known", "run this again with -vv");
     };
-    let said = said(finding, error);
+    let said = said(finding.system, &finding.address, error);
     if finding.speaks_tls {
         return wrong(
             "the server speaks TLS on this port, and the URL does not ask for it",
@@ -95,19 +96,6 @@ fn not_connected(finding: &Finding) -> Advice {
     }
 }
 
-/// What an error says beyond who it is about, which stands above it, and without the innards of
-/// MongoDB's.
-fn said<'a>(finding: &Finding, error: &'a Error) -> &'a str {
-    let who = format!("{} at {}", finding.system, finding.address);
-    let said = error.message();
-    let said = said.strip_prefix("cannot connect to ").unwrap_or(said);
-    let said = said.strip_prefix(&who).unwrap_or(said);
-    let said = said.strip_prefix(" is impaired").unwrap_or(said);
-    let said = said.strip_prefix(": ").unwrap_or(said);
-    let Some(kind) = said.strip_prefix("Kind: ") else { return said };
-    kind.split(", labels: ").next().unwrap_or(kind)
-}
-
 /// How to ask for TLS.
 fn with_tls(system: &str) -> &'static str {
     match system {
@@ -134,7 +122,7 @@ fn is_incompatible(error: &Error) -> bool {
 /// It is connected, and does not do all that it should.
 fn impaired(finding: &Finding) -> Option<Advice> {
     let error = finding.error.as_ref().filter(|_| finding.health == Health::Degraded)?;
-    let said = said(finding, error);
+    let said = said(finding.system, &finding.address, error);
     let advice = match finding.system {
         "rabbitmq" if said.contains("takes no messages") => wrong(
             format!("an alarm on the broker: {said}"),

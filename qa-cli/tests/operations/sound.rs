@@ -78,6 +78,28 @@ async fn the_environment_is_a_configuration_and_none_is_an_error_with_the_remedy
     server.remove().await;
 }
 
+/// As the README shows them: each is a command that takes a file, and the two that end are run.
+#[tokio::test]
+async fn the_readme_s_lines_are_commands() {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let section = readme.split("## Operating it\n").nth(1).unwrap();
+    let block = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let commands: Vec<&str> = block
+        .lines()
+        .filter_map(|line| line.strip_prefix("qa ")?.split(" qa.toml").next())
+        .collect();
+    assert_eq!(commands, ["check", "doctor", "watch", "serve", "bench"]);
+    let server = Server::start(System::Redis).await.unwrap();
+    for command in commands {
+        run(&[command, "--help"]).await.expect(0, &["[FILE]"]);
+        if ["check", "doctor"].contains(&command) {
+            on(&config(&[&server], ""), &[command]).await.expect(0, &["redis"]);
+        }
+    }
+    server.remove().await;
+}
+
 #[tokio::test]
 async fn every_shell_gets_its_completions() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

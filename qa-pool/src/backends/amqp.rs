@@ -1,12 +1,14 @@
 //! RabbitMQ in the pool.
 
-use crate::{ResourceConfig, ResourcePool};
+use super::Configured;
+use crate::ResourcePool;
 use qa_amqp::RabbitMq;
-use qa_resource_core::{Group, Managed, Result, Target};
-use std::sync::Arc;
+use qa_resource_core::{Group, Result, Target};
 
-pub(crate) fn make(resource: &ResourceConfig, target: &Target) -> Result<Arc<dyn Managed>> {
-    super::group(resource, target, |target| Ok(vec![RabbitMq::new(target)?]))
+impl Configured for RabbitMq {
+    fn servers(target: &Target) -> Result<Vec<Self>> {
+        Ok(vec![Self::new(target)?])
+    }
 }
 
 impl ResourcePool {

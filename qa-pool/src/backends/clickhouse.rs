@@ -1,12 +1,14 @@
 //! ClickHouse in the pool.
 
-use crate::{ResourceConfig, ResourcePool};
+use super::Configured;
+use crate::ResourcePool;
 use qa_clickhouse::ClickHouse;
-use qa_resource_core::{Group, Managed, Result, Target};
-use std::sync::Arc;
+use qa_resource_core::{Group, Result, Target};
 
-pub(crate) fn make(resource: &ResourceConfig, target: &Target) -> Result<Arc<dyn Managed>> {
-    super::group(resource, target, ClickHouse::each)
+impl Configured for ClickHouse {
+    fn servers(target: &Target) -> Result<Vec<Self>> {
+        Self::each(target)
+    }
 }
 
 impl ResourcePool {

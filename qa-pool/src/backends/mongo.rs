@@ -1,12 +1,14 @@
 //! MongoDB in the pool.
 
-use crate::{ResourceConfig, ResourcePool};
+use super::Configured;
+use crate::ResourcePool;
 use qa_mongo::MongoDb;
-use qa_resource_core::{Group, Managed, Result, Target};
-use std::sync::Arc;
+use qa_resource_core::{Group, Result, Target};
 
-pub(crate) fn make(resource: &ResourceConfig, target: &Target) -> Result<Arc<dyn Managed>> {
-    super::group(resource, target, |target| Ok(vec![MongoDb::new(target)?]))
+impl Configured for MongoDb {
+    fn servers(target: &Target) -> Result<Vec<Self>> {
+        Ok(vec![Self::new(target)?])
+    }
 }
 
 impl ResourcePool {

@@ -1,6 +1,6 @@
 //! What another configuration would change, and how.
 
-use super::{Config, GroupConfig, ResourceConfig, keys};
+use super::{Config, ResourceConfig, keys};
 use qa_resource_core::{Endpoint, Secret};
 use std::fmt;
 
@@ -111,7 +111,8 @@ impl Config {
     /// What would change if `new` took this one's place, and how each change takes effect. Pure: it
     /// compares what was loaded, and looks at no file.
     ///
-    /// Settings, `required` and `shutdown_timeout` are [`Live`](Effect::Live); a login and
+    /// Settings, `required`, `shutdown_timeout`, a group's weights and members that go or come behind the
+    /// others are [`Live`](Effect::Live); a login and
     /// `max_in_flight` take a fresh connection ([`Reconnect`](Effect::Reconnect)); where a server is
     /// (`url` but for its login), the paths of `tls`, and which resources there are in which order
     /// take a [`Restart`](Effect::Restart).
@@ -188,10 +189,14 @@ fn compare(old: &ResourceConfig, new: &ResourceConfig, changes: &mut Changes) {
     if old.required != new.required {
         note("required", Effect::Live);
     }
-    if old.group != new.group {
-        let only_weights = old.unweighted() == new.unweighted();
-        let effect = if only_weights { Effect::Live } else { Effect::Restart };
-        note(if only_weights { "weights of the group" } else { "group" }, effect);
+    match (&old.group, &new.group) {
+        (Some(before), Some(after)) => {
+            if let Some((what, effect)) = before.changed(after) {
+                note(what, effect);
+            }
+        }
+        (before, after) if before != after => note("group", Effect::Restart),
+        _ => {}
     }
     let (before, after) = (keys::settings(&old.settings), keys::settings(&new.settings));
     for (key, value) in after {
@@ -199,23 +204,6 @@ fn compare(old: &ResourceConfig, new: &ResourceConfig, changes: &mut Changes) {
             let reconnect = key == "max_in_flight";
             note(&key, if reconnect { Effect::Reconnect } else { Effect::Live });
         }
-    }
-}
-
-impl ResourceConfig {
-    /// Its group with all weights alike.
-    fn unweighted(&self) -> Option<GroupConfig> {
-        let mut group = self.group.clone()?;
-        group.weight = None;
-        group.members.iter_mut().for_each(|member| member.weight = 1);
-        Some(group)
-    }
-
-    /// The weights of its group's members, in order.
-    pub(crate) fn weights(&self) -> Vec<u32> {
-        let Some(group) = &self.group else { return Vec::new() };
-        let others = group.members.iter().map(|member| member.weight);
-        std::iter::once(group.weight.unwrap_or(1)).chain(others).collect()
     }
 }
 

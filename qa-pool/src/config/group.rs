@@ -1,5 +1,6 @@
 //! Several servers behind one name, as a configuration has them.
 
+use super::Effect;
 use qa_resource_core::{GroupSettings, Host, Policy, Target};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -76,6 +77,25 @@ impl GroupConfig {
         settings
     }
 
+    /// What of it is other in `new`, and how that takes effect. Weights can change while it runs, members can go,
+    /// and others can come behind those that stay.
+    pub(crate) fn changed(&self, new: &Self) -> Option<(&'static str, Effect)> {
+        if self == new {
+            return None;
+        }
+        let rest = |group: &Self| Self { weight: None, members: Vec::new(), ..group.clone() };
+        let hosts = |group: &Self| -> Vec<_> {
+            group.members.iter().map(|member| member.host.clone()).collect()
+        };
+        let (before, after) = (hosts(self), hosts(new));
+        let stay: Vec<_> = before.iter().filter(|host| after.contains(host)).cloned().collect();
+        if rest(self) != rest(new) || !after.starts_with(&stay) {
+            return Some(("group", Effect::Restart));
+        }
+        let what = if before == after { "group.weight" } else { "group.members" };
+        Some((what, Effect::Live))
+    }
+
     /// The target of each member with its weight: the URL's own server first. `first` is what the URL
     /// names, and may be several servers.
     pub(crate) fn targets(&self, first: &Target) -> Vec<(Target, u32)> {
@@ -114,6 +134,30 @@ mod tests {
         let all = [("one:6379/2", true, 3), ("two:6379/2", true, 1), ("[::1]:6380/2", true, 2)];
         assert!(shown.eq(all.map(|(address, login, weight)| (address.to_owned(), login, weight))));
         assert_eq!(&*member_name("cache", "two:6379/2"), "cache@two:6379");
+    }
+
+    #[test]
+    fn members_come_behind_those_that_stay_and_go_and_all_else_waits_for_the_next_start() {
+        let group = |text: &str| -> GroupConfig { toml::from_str(text).unwrap() };
+        let base = group("members = [{ host = 'two' }, { host = 'three' }]");
+        let (members, weights) = ("group.members", "group.weight");
+        for (text, expected) in [
+            ("members = [{ host = 'two' }, { host = 'three' }]", None),
+            ("members = [{ host = 'two', weight = 2 }, { host = 'three' }]", Some(weights)),
+            ("weight = 2\nmembers = [{ host = 'two' }, { host = 'three' }]", Some(weights)),
+            ("members = [{ host = 'two' }, { host = 'three' }, { host = 'four' }]", Some(members)),
+            ("members = [{ host = 'three', weight = 2 }]", Some(members)),
+            ("members = [{ host = 'three' }, { host = 'four' }]", Some(members)),
+            ("members = []", Some(members)),
+            ("members = [{ host = 'three' }, { host = 'two' }]", Some("group")),
+            ("members = [{ host = 'four' }, { host = 'three' }]", Some("group")),
+            ("policy = 'failover'\nmembers = [{ host = 'two' }]", Some("group")),
+            ("ejection_failures = 5\nmembers = [{ host = 'two' }]", Some("group")),
+        ] {
+            let effect = if expected == Some("group") { Effect::Restart } else { Effect::Live };
+            let expected = expected.map(|what| (what, effect));
+            assert_eq!(base.changed(&group(text)), expected, "{text}");
+        }
     }
 
     #[test]

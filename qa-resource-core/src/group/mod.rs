@@ -443,14 +443,6 @@ impl<B: Backend> Managed for Group<B> {
         Self::set_settings(self, settings);
     }
 
-    fn set_weights(&self, weights: &[u32]) {
-        if let Kind::Many(many) = &self.0 {
-            for (entry, weight) in many.members.load().iter().zip(weights) {
-                entry.tally.set_weight(*weight);
-            }
-        }
-    }
-
     fn reconnect(&self) {
         Self::reconnect(self);
     }

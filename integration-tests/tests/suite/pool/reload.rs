@@ -7,6 +7,7 @@ use integration_tests::rotation::{Mounted, Users};
 use integration_tests::{Redis, Subject, eventually};
 use qa_pool::{Config, Effect, ResourcePool, State};
 use qa_servers::tls::Authority;
+use qa_servers::{Server, System};
 use rustix::process::Signal;
 
 #[tokio::test]
@@ -127,4 +128,44 @@ async fn another_authority_in_the_file_is_taken_with_a_fresh_connection() {
     eventually("the old one is connected anew", PATIENCE, fresh).await;
     group("new").connect().await.unwrap();
     assert!(pool.close(PATIENCE).await.is_clean());
+}
+
+#[tokio::test]
+async fn members_come_and_go_with_the_file_and_a_lease_of_one_that_is_gone_is_waited_for() {
+    let main = Server::start_owned(System::Redis).await.unwrap();
+    let mut spare = Server::start_owned(System::Redis).await.unwrap();
+    spare.change_password(main.password()).await.unwrap();
+    let with = |members: &str| {
+        let group = format!("[resource.group]\nmembers = [{members}]");
+        let text = format!("[[resource]]\nname = 'quotes'\nurl = '{}'\n{group}", main.url());
+        Config::from_toml(&text).unwrap()
+    };
+    let pool = ResourcePool::from_config(&with("")).unwrap();
+    pool.connect().await.unwrap();
+    let quotes = pool.redis().unwrap();
+    let name = |server: &Server| format!("quotes@127.0.0.1:{}", server.port());
+    let members = || -> Vec<_> {
+        let standing = quotes.standing().into_iter();
+        standing.map(|one| (one.name.to_string(), one.weight)).collect()
+    };
+    assert_eq!(members(), [(name(&main), 1)]);
+
+    let both = with(&format!("{{ host = '127.0.0.1:{}', weight = 3 }}", spare.port()));
+    let changes = pool.reload(&both).await;
+    assert_eq!(changes.to_string(), "resource `quotes`: group.members is in force now");
+    assert_eq!(members(), [(name(&main), 1), (name(&spare), 3)]);
+    let ready = async || quotes.members().iter().all(|one| one.state() == State::Ready);
+    eventually("the new one is connected by itself", PATIENCE, ready).await;
+    assert!(pool.reload(&both).await.is_empty());
+
+    let lease = quotes.acquire_elsewhere(&[name(&main).into()]).await.unwrap();
+    pool.reload(&with("")).await;
+    let gone = async || members() == [(name(&main), 1)];
+    eventually("the one that is gone gives no lease", PATIENCE, gone).await;
+    assert_eq!(pool.tasks().len(), 1, "its close waits for the lease");
+    drop(lease);
+    eventually("it is closed", PATIENCE, async || pool.tasks().is_empty()).await;
+    assert!(pool.close(PATIENCE).await.is_clean());
+    main.remove().await;
+    spare.remove().await;
 }
