@@ -1,7 +1,7 @@
 //! `qa check`: connects everything that is configured, and says how it stands.
 
 use crate::Bad;
-use crate::output::{bad, good, table, warn};
+use crate::output::{bad, good, say, table, warn};
 use crate::source::Source;
 use crate::survey::{Finding, survey};
 use crate::words::{clock, day, now, span};
@@ -35,7 +35,7 @@ pub(crate) async fn run(options: Check) -> anyhow::Result<()> {
     let ailing = findings.iter().filter(|one| one.required && !one.is_up()).count();
     if options.json {
         let resources = findings.iter().map(Row::of).collect();
-        println!("{}", serde_json::to_string_pretty(&Rows { ok: ailing == 0, resources })?);
+        say!("{}", serde_json::to_string_pretty(&Rows { ok: ailing == 0, resources })?);
     } else {
         print(&findings);
     }
@@ -56,11 +56,11 @@ fn print(findings: &[Finding]) {
         ]
     });
     let header = ["name", "system", "address", "state", "version", "ping", "TLS until"];
-    println!("{}", table(&header, usize::MAX, cells));
+    say!("{}", table(&header, usize::MAX, cells));
     for one in findings.iter().filter(|one| !one.is_up()) {
         let optional = if one.required { "" } else { " (optional)" };
         let why = one.error.as_ref().map_or("no reason is known", Error::message);
-        println!("\n{}{optional}: {why}", one.name);
+        say!("\n{}{optional}: {why}", one.name);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `qa completions`: what a shell needs to complete the command line.
 
 use crate::cli::Cli;
+use crate::output::put;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
@@ -17,5 +18,7 @@ pub(crate) struct Completions {
 }
 
 pub(crate) fn run(options: &Completions) {
-    clap_complete::generate(options.shell, &mut Cli::command(), "qa", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(options.shell, &mut Cli::command(), "qa", &mut script);
+    put(&script);
 }

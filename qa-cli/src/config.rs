@@ -1,5 +1,6 @@
 //! `qa config`: what is in force, and where each value came from.
 
+use crate::output::say;
 use crate::{Usage, output};
 use clap::Args;
 use qa_pool::{Config, ConfigValue, ResourcePool};
@@ -33,7 +34,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if options.schema {
-        println!("{}", serde_json::to_string_pretty(&Config::schema())?);
+        say!("{}", serde_json::to_string_pretty(&Config::schema())?);
         return Ok(());
     }
     let config = load(options).map_err(|error| Usage(error.to_string()))?;
@@ -41,10 +42,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     ResourcePool::from_config(&config).map_err(|error| Usage(error.to_string()))?;
     let values = config.values();
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&values)?);
+        say!("{}", serde_json::to_string_pretty(&values)?);
     } else {
         let header = ["resource", "key", "value", "from"];
-        println!("{}", output::table(&header, header.len(), values.into_iter().map(row)));
+        say!("{}", output::table(&header, header.len(), values.into_iter().map(row)));
     }
     Ok(())
 }

@@ -1,7 +1,24 @@
-//! How things look: colour on a terminal only, plain tables.
+//! How things are said and look: colour on a terminal only, plain tables.
 
 use comfy_table::{CellAlignment, Table, presets};
 use console::{strip_ansi_codes, style};
+use std::io::{self, ErrorKind, Write};
+
+/// `println!`, but that who reads may have had enough and have gone, as `head` does: see [`put`].
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::output::put(format!("{}\n", format_args!($($text)*)).as_bytes())
+    };
+}
+pub(crate) use say;
+
+/// Writes to standard output. A reader that has gone is no error; another one is the end, as of `println!`.
+pub(crate) fn put(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
+        assert!(error.kind() == ErrorKind::BrokenPipe, "cannot write to standard output: {error}");
+    }
+}
 
 /// Good news. `console` leaves the colour out where there is no terminal, or `NO_COLOR` is set.
 pub(crate) fn good(text: &str) -> String {
@@ -25,7 +42,7 @@ pub(crate) fn warn(text: &str) -> String {
 
 /// A heading, with an empty line before it.
 pub(crate) fn heading(text: &str) {
-    println!("\n{}", style(text).bold());
+    say!("\n{}", style(text).bold());
 }
 
 /// A table whose columns from `numbers` on are aligned to the right. Cells may be coloured: what colours them takes

@@ -1,6 +1,7 @@
 //! `qa serve`: health, status and metrics of what is configured, over HTTP.
 
 use crate::connecting::keep_connecting;
+use crate::output::say;
 use crate::signals::interrupted;
 use crate::source::{Source, pool};
 use anyhow::{Context, bail};
@@ -38,7 +39,7 @@ pub(crate) async fn run(options: Serve) -> anyhow::Result<()> {
     let server = http.bind(options.listen).await;
     let server = server.with_context(|| format!("cannot listen on {}", options.listen))?;
     let address = server.address();
-    println!("http://{address}/ has the page; /livez /readyz /status /metrics are beside it");
+    say!("http://{address}/ has the page; /livez /readyz /status /metrics are beside it");
     let serving = tokio::spawn(server.run());
     let connecting = tokio::spawn(keep_connecting(pool.clone()));
     interrupted().await;
@@ -48,7 +49,7 @@ pub(crate) async fn run(options: Serve) -> anyhow::Result<()> {
     };
     // Both end with the pool's closing.
     let _ = tokio::join!(serving, connecting);
-    println!("{report}");
+    say!("{report}");
     if !report.is_clean() {
         bail!("the shutdown had to force something");
     }

@@ -131,7 +131,7 @@ fn render(statuses: &[Status], rates: &[f64]) -> String {
         "back after",
         "where",
     ];
-    let mut text = table(&header, usize::MAX, rows).to_string();
+    let mut text = table(&header, usize::MAX, rows);
     for status in statuses {
         if let Some(why) = why(status) {
             let why = one_line(said(status.system, &status.address, why));

@@ -4,7 +4,7 @@ mod measure;
 mod trip;
 
 use crate::Bad;
-use crate::output::{bad, table};
+use crate::output::{bad, say, table};
 use crate::signals::interrupted;
 use crate::source::{Source, pool};
 use crate::words::span;
@@ -68,7 +68,7 @@ pub(crate) async fn run(options: Bench) -> anyhow::Result<()> {
     };
     pool.close(config.shutdown_timeout).await;
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        say!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
         print(&rows);
     }
@@ -151,10 +151,10 @@ fn print(rows: &[Row]) {
         ]
     });
     let header = ["name", "round trip", "tasks", "per second", "p50", "p99", "max", "failed"];
-    println!("{}", table(&header, 2, cells));
+    say!("{}", table(&header, 2, cells));
     for row in rows {
         if let Some(error) = &row.error {
-            println!("\n{} with {} at once: {error}", row.name, row.tasks);
+            say!("\n{} with {} at once: {error}", row.name, row.tasks);
         }
     }
 }

@@ -16,7 +16,7 @@ mod timeline;
 
 use crate::Usage;
 use crate::cli::{Break, Demo};
-use crate::output::{good, heading};
+use crate::output::{good, heading, say};
 use crate::signals::interrupted;
 use anyhow::{Context, bail};
 use bars::Bar;
@@ -40,7 +40,7 @@ pub(crate) async fn run(options: Demo) -> anyhow::Result<()> {
         ));
     }
     let bars = bars::read_all(&options.file)?;
-    println!(
+    say!(
         "{} bars of {}; {}",
         bars.len(),
         bars::codes(&bars).join(" and "),
@@ -54,13 +54,13 @@ pub(crate) async fn run(options: Demo) -> anyhow::Result<()> {
     };
     let closed = connections.pool.close(SHUTDOWN).await;
     heading("Shutdown");
-    println!("{closed}");
+    say!("{closed}");
     Servers::remove(servers).await;
     outcome?;
     if !closed.is_clean() {
         bail!("the shutdown had to force something");
     }
-    println!("\n{}", good("Everything is reconciled: nothing lost, nothing twice."));
+    say!("\n{}", good("Everything is reconciled: nothing lost, nothing twice."));
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! How far the flow is: counted, shown, waited for.
 
 use super::bars::Bar;
+use crate::output::say;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashSet;
@@ -70,7 +71,7 @@ impl Progress {
     fn say(&self, before: usize) {
         let (now, all) = (self.stored_count(), self.0.all);
         if self.0.plain && before * 10 / all != now * 10 / all {
-            println!("  {now}/{all} stored, {} confirmed", *self.0.confirmed.borrow());
+            say!("  {now}/{all} stored, {} confirmed", *self.0.confirmed.borrow());
         }
     }
 
@@ -81,7 +82,7 @@ impl Progress {
     /// A line that does not disturb the bar.
     pub(crate) fn tell(&self, line: &str) {
         if self.0.plain {
-            println!("  {line}");
+            say!("  {line}");
         } else {
             self.0.bar.println(format!("  {line}"));
         }

@@ -6,7 +6,7 @@ use super::names::Names;
 use super::report::Counts;
 use super::signal::{Signal, Signals};
 use super::store::SIGNAL_TTL;
-use crate::output::{bad, good, heading, table};
+use crate::output::{bad, good, heading, say, table};
 use anyhow::{Context, bail};
 use clickhouse::Row;
 use qa_pool::mongo::MongoDb;
@@ -79,7 +79,7 @@ pub(crate) async fn all(
             verdict,
         ]
     });
-    println!("{}", table(&["bars", "count", "distinct", "sum of volumes", ""], 1, rows));
+    say!("{}", table(&["bars", "count", "distinct", "sum of volumes", ""], 1, rows));
     if !all_match {
         bail!("something was lost, duplicated or changed: see the reconciliation");
     }
@@ -149,7 +149,7 @@ async fn print_months(connections: &Connections, names: &Names) -> anyhow::Resul
             bars.to_string(),
         ]
     });
-    println!(
+    say!(
         "{}",
         table(&["code", "month", "open", "high", "low", "close", "volume", "bars"], 2, rows)
     );
@@ -189,6 +189,6 @@ async fn compare_signals(
         );
         rows.push(vec![key, means, format!("{expires} s"), verdict]);
     }
-    println!("{}", table(&["key", "signal", "expires in", ""], 2, rows));
+    say!("{}", table(&["key", "signal", "expires in", ""], 2, rows));
     Ok(all_match)
 }

@@ -2,7 +2,7 @@
 
 use super::progress::Progress;
 use super::publish::Published;
-use crate::output::{heading, table};
+use crate::output::{heading, say, table};
 use qa_pool::amqp::ConsumerStats;
 use std::time::Duration;
 
@@ -58,10 +58,12 @@ impl Counts {
             row("upserted into MongoDB, inserted into ClickHouse", self.stored as u64, self.took),
             row("signals set in Redis", self.signals as u64, self.took),
         ];
-        println!("{}", table(&["what", "count", "seconds", "per second"], 1, rows));
-        println!(
+        say!("{}", table(&["what", "count", "seconds", "per second"], 1, rows));
+        say!(
             "sent again: {} messages; stored again, over themselves: {} bars; restarts of the consumer: {}",
-            self.sent_again, self.stored_again, self.restarts
+            self.sent_again,
+            self.stored_again,
+            self.restarts
         );
     }
 }

@@ -1,6 +1,7 @@
 //! The servers that the demo starts for itself, breaks, and removes.
 
 use crate::cli::Break;
+use crate::output::say;
 use anyhow::Context;
 use futures_util::future::join_all;
 use qa_servers::{Server, System};
@@ -17,11 +18,11 @@ impl Servers {
 
     /// Starts all four at once, and says how each is had.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        println!("starting MongoDB, RabbitMQ, ClickHouse and Redis; RabbitMQ takes its time");
+        say!("starting MongoDB, RabbitMQ, ClickHouse and Redis; RabbitMQ takes its time");
         let starts = System::ALL.into_iter().map(|system| async move {
             let began = Instant::now();
             let server = Server::start_owned(system).await?;
-            println!(
+            say!(
                 "  {system:<10} {:<9} port {:<5} up in {:.1?}",
                 server.provider(),
                 server.port(),

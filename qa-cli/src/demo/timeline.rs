@@ -1,7 +1,7 @@
 //! Every state change of every resource: who, when, how long, why.
 
 use super::connections::Connections;
-use crate::output::{heading, table};
+use crate::output::{heading, say, table};
 use qa_pool::core::{Transition, Watch};
 use qa_pool::{Backend, Group, State};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,7 @@ impl Timeline {
                 what(change),
             ]
         });
-        println!("{}", table(&["at (s)", "who", "is", "after"], usize::MAX, rows));
+        say!("{}", table(&["at (s)", "who", "is", "after"], usize::MAX, rows));
     }
 }
 

@@ -5,7 +5,7 @@ mod doors;
 mod versions;
 
 use crate::Bad;
-use crate::output::{bad, good, warn};
+use crate::output::{bad, good, say, warn};
 use crate::source::Source;
 use crate::survey::{Finding, survey};
 use crate::words::{now, span};
@@ -40,26 +40,26 @@ pub(crate) async fn run(options: Doctor) -> anyhow::Result<()> {
     if wrong > 0 {
         let things =
             if wrong == 1 { "1 thing is".to_owned() } else { format!("{wrong} things are") };
-        println!("\n{things} wrong");
+        say!("\n{things} wrong");
         return Err(Bad.into());
     }
-    println!("\nnothing is wrong");
+    say!("\nnothing is wrong");
     Ok(())
 }
 
 fn print(finding: &Finding, advice: &[Advice]) {
     let optional = if finding.required { "" } else { ", optional" };
-    println!("{} ({} at {}{optional})", finding.name, finding.system, finding.address);
+    say!("{} ({} at {}{optional})", finding.name, finding.system, finding.address);
     for Advice { weight, what, remedy } in advice {
         let mark = match weight {
             Weight::Wrong => bad("wrong:"),
             Weight::Mind => warn("mind:"),
         };
-        println!("  {mark} {what}\n    {remedy}");
+        say!("  {mark} {what}\n    {remedy}");
     }
     if advice.is_empty() {
         let version = finding.version.as_deref().unwrap_or("of unknown version");
         let ping = finding.latency.map_or(String::new(), |ping| format!(", ping {}", span(ping)));
-        println!("  {} {version}{ping}", good("well:"));
+        say!("  {} {version}{ping}", good("well:"));
     }
 }

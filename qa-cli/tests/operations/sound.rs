@@ -1,8 +1,9 @@
 //! Four servers in good health, and ways to call the command.
 
-use crate::command::{config, on, qa, run};
+use crate::command::{LIMIT, config, on, qa, run};
 use futures_util::future::join_all;
 use qa_servers::{Server, System};
+use std::process::Stdio;
 
 #[tokio::test]
 async fn four_sound_servers_are_ready_with_their_versions_and_nothing_is_wrong() {
@@ -107,4 +108,17 @@ async fn every_shell_gets_its_completions() {
     }
     let said = run(&["completions", "nosh"]).await;
     assert_eq!(said.code, Some(2), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_reader_that_has_gone_is_no_error() {
+    for arguments in [&["completions", "zsh"][..], &["config", "--schema"]] {
+        let mut child =
+            qa(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
+        let output = output.expect("it ends").unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), &*errors), (Some(0), ""), "{arguments:?}");
+    }
 }
