@@ -65,7 +65,14 @@ async fn main() -> Result<ExitCode> {
         let work = Work::begin(&pool, &spill).await?;
         match end {
             "return" => {}
+            "error" => bail!("the market is shut"),
             "panic" => panic!("the market is shut"),
+            "task" => assert!(tokio::spawn(panics()).await.is_err()),
+            "stubborn" => {
+                pool.closing().cancelled().await;
+                println!("closing");
+                std::future::pending().await
+            }
             _ => pool.closing().cancelled().await,
         }
         drop(work);
@@ -74,12 +81,17 @@ async fn main() -> Result<ExitCode> {
     Ok(qa_pool::run(pool, main).await)
 }
 
+async fn panics() {
+    panic!("the market is shut");
+}
+
 /// The ends without `run`.
 async fn by_hand(pool: ResourcePool, spill: &Path, way: &str) -> Result<ExitCode> {
     let _guard = way.starts_with("guard").then(|| pool.drop_guard(Duration::from_secs(20)));
     let work = Work::begin(&pool, spill).await?;
     match way {
         "return" | "guard-return" => {}
+        "guard-error" => bail!("the market is shut"),
         "panic" | "guard-panic" => panic!("the market is shut"),
         "exit" => std::process::exit(3),
         "drop" => {

@@ -44,8 +44,30 @@ async fn under_run_a_panic_stores_everything_and_then_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn under_a_guard_a_return_and_a_panic_store_everything() {
-    for (way, code) in [("guard-return", 0), ("guard-panic", 101)] {
+async fn under_run_an_error_and_a_task_that_panics_are_told_once_and_take_nothing_away() {
+    for (way, code) in [("run-error", 1), ("run-task", 0)] {
+        let left = Service::ready(way).await.end().await;
+        all_is_stored(&left);
+        assert_eq!(left.code, Some(code), "{}", left.said);
+        assert_eq!(left.said.matches("the market is shut").count(), 1, "{}", left.said);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_run_a_second_signal_ends_it_at_once_and_keeps_what_was_promised() {
+    let mut service = Service::ready("run-stubborn").await;
+    service.signal(Signal::TERM);
+    service.until("closing").await;
+    service.signal(Signal::TERM);
+    let left = service.end().await;
+    assert_eq!(left.code, Some(1), "{}", left.said);
+    assert!(left.said.contains("closed in"), "the report: {}", left.said);
+    what_was_promised_is_kept(&left);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_a_guard_a_return_an_error_and_a_panic_store_everything() {
+    for (way, code) in [("guard-return", 0), ("guard-error", 1), ("guard-panic", 101)] {
         let left = Service::ready(way).await.end().await;
         all_is_stored(&left);
         assert_eq!(left.code, Some(code), "{}", left.said);
