@@ -136,6 +136,10 @@ fn render(statuses: &[Status], rates: &[f64]) -> String {
         if let Some(why) = why(status) {
             let why = one_line(said(status.system, &status.address, why));
             text.extend(["\n", &status.name, ": ", &why]);
+            // The table's last column is the first that a narrow screen has no room for.
+            if !why.contains(&status.address) {
+                text.extend([" (", &status.address, ")"]);
+            }
         }
     }
     text + "\nCtrl-C ends"
