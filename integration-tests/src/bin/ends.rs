@@ -67,11 +67,11 @@ async fn main() -> Result<ExitCode> {
             "return" => {}
             "error" => bail!("the market is shut"),
             "panic" => panic!("the market is shut"),
-            "task" => assert!(tokio::spawn(panics()).await.is_err()),
+            "task" => assert!(tokio::spawn(async { panics() }).await.is_err()),
             "stubborn" => {
                 pool.closing().cancelled().await;
                 println!("closing");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             _ => pool.closing().cancelled().await,
         }
@@ -81,7 +81,7 @@ async fn main() -> Result<ExitCode> {
     Ok(qa_pool::run(pool, main).await)
 }
 
-async fn panics() {
+fn panics() {
     panic!("the market is shut");
 }
 
