@@ -99,7 +99,8 @@ async fn every_row_is_stored_once_although_the_server_is_killed_twice() {
             server.start_again().await.unwrap();
         }
     };
-    within("both to end", Duration::from_secs(90), async { tokio::join!(pusher, killer) }).await;
+    let both = Box::pin(async { tokio::join!(pusher, killer) });
+    within("both to end", Duration::from_secs(90), both).await;
     let report = batcher.close(Duration::from_secs(30)).await;
     assert!(report.is_clean() && report.stored == ROWS, "{report:?}");
     let (rows, distinct, _) = counts(&bars, "killed").await;

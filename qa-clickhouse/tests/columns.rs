@@ -146,7 +146,8 @@ async fn every_row_of_a_record_batch_is_stored_once_although_the_server_is_kille
             server.start_again().await.unwrap();
         }
     };
-    within("both to end", 6 * PATIENCE, async { tokio::join!(pusher, killer) }).await;
+    let both = Box::pin(async { tokio::join!(pusher, killer) });
+    within("both to end", 6 * PATIENCE, both).await;
     clean(&batcher.close(2 * PATIENCE).await, ROWS);
     let (rows, distinct, _) = counts(&bars, "columns_killed").await;
     assert_eq!((rows, distinct), (ROWS, ROWS));
