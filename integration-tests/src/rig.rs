@@ -63,7 +63,7 @@ impl<S: Subject> Rig<S> {
     /// Where it can't be.
     pub async fn connected_to(server: &Server, name: &str, settings: Settings) -> Self {
         let rig = Self::reaching(S::reach(server, None, name).await, settings);
-        rig.pool.connect().await.unwrap();
+        rig.connect_all().await;
         rig
     }
 
@@ -73,8 +73,16 @@ impl<S: Subject> Rig<S> {
     /// Where it can't be.
     pub async fn connected(name: &str, url: &str, settings: Settings) -> Self {
         let rig = Self::new(name, url, settings);
-        rig.pool.connect().await.unwrap();
+        rig.connect_all().await;
         rig
+    }
+
+    /// Connects, and waits for all members: the pool's connect is content with the first of a group.
+    async fn connect_all(&self) {
+        self.pool.connect().await.unwrap();
+        for member in self.group.members() {
+            member.connect().await.unwrap();
+        }
     }
 
     /// Connects, which must fail; gives why.

@@ -12,7 +12,8 @@ use qa_pool::clickhouse::clickhouse::Client;
 use qa_pool::clickhouse::{BatchOptions, Batcher, ClickHouse, SpillOptions, Table};
 use qa_servers::System;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// Rows of one insert.
@@ -114,12 +115,14 @@ pub(super) async fn batched(
 
 /// With one bare insert for each so many, under a token of its own, as the batcher's are.
 pub(super) async fn inserted(client: &Client, table: &str, rows: u64, each: u64) -> Result<()> {
-    let began = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+    static ROUNDS: AtomicU64 = AtomicU64::new(0);
+    let round = ROUNDS.fetch_add(1, Ordering::Relaxed);
+    let process = std::process::id();
     let mut next = 0;
     while next < rows {
         let end = rows.min(next + each);
         let insert = client.insert::<Tick>(table).await?;
-        let token = format!("{began}-{next}");
+        let token = format!("{process}-{round}-{next}");
         let mut insert = insert.with_setting("insert_deduplication_token", token);
         for number in next..end {
             insert.write(&tick(number)).await?;
