@@ -1,13 +1,16 @@
 //! What a query finds, as a stream that ends in time.
 
 use crate::MongoDb;
-use crate::limit::within;
+use crate::limit::{bounded, within};
+use crate::waits::counted;
 use futures_util::stream::{self, BoxStream};
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, poll};
 use mongodb::error::{Error, ErrorKind, Result};
 use mongodb::{Client, Cursor};
 use qa_resource_core::Lease;
 use serde::de::DeserializeOwned;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Opens a cursor and gives its documents, one after the other. Opening it, and each of its batches,
@@ -60,7 +63,7 @@ where
     let opened = until_left(&lease, within(limit, open(lease.clone()))).await;
     let cursor = opened.inspect_err(|error| lease.report(error))?;
     let open = Open { cursor, lease: lease.long_lived(), limit };
-    Ok(stream::unfold(Some(open), next).boxed())
+    Ok(stream::unfold(Some(Box::new(open)), next).boxed())
 }
 
 /// A cursor that may have more.
@@ -71,12 +74,24 @@ struct Open<T> {
 }
 
 /// The next document, and what is left then: nothing after an error.
-async fn next<T>(open: Option<Open<T>>) -> Option<(Result<T>, Option<Open<T>>)>
+async fn next<T>(open: Option<Box<Open<T>>>) -> Option<(Result<T>, Option<Box<Open<T>>>)>
 where
     T: DeserializeOwned + Unpin + Send + Sync + 'static,
 {
     let mut open = open?;
-    match until_left(&open.lease, within(open.limit, open.cursor.try_next())).await {
+    let found = match &mut *open {
+        Open { lease, .. } if lease.is_lost() => Err(closed()),
+        Open { cursor, lease, limit } => {
+            let mut found = pin!(counted(cursor.try_next()));
+            match poll!(&mut found) {
+                // As most of a batch are: what is there takes neither a timer nor a watch.
+                Poll::Ready(found) => found,
+                // Apart, once for a batch: what is around it is made and moved for each document.
+                Poll::Pending => Box::pin(until_left(lease, bounded(*limit, found))).await,
+            }
+        }
+    };
+    match found {
         Ok(None) => None,
         Ok(Some(document)) => Some((Ok(document), Some(open))),
         Err(error) => {

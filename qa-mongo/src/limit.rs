@@ -13,8 +13,15 @@ pub(crate) fn within<T>(
     limit: Duration,
     operation: impl Future<Output = Result<T>>,
 ) -> impl Future<Output = Result<T>> {
-    timeout(limit, counted(operation))
-        .map(move |ended| ended.unwrap_or_else(|_| Err(timed_out(limit))))
+    bounded(limit, counted(operation))
+}
+
+/// The same for what is counted already.
+pub(crate) fn bounded<T>(
+    limit: Duration,
+    operation: impl Future<Output = Result<T>>,
+) -> impl Future<Output = Result<T>> {
+    timeout(limit, operation).map(move |ended| ended.unwrap_or_else(|_| Err(timed_out(limit))))
 }
 
 /// An error of an operation that went on for longer than `limit`.
