@@ -72,8 +72,7 @@ async fn hold_one(
     };
     let contest = Contest::new(workload.words(), &["documents/s"], "qa-mongo", through_ours)
         .beside("bare driver", &[AS_BARE], through_bare)
-        .beside("pymongo", &[NO_SLOWER], pymongo)
-        .rounds_at_most(10);
+        .beside("pymongo", &[NO_SLOWER], pymongo);
     bench.hold(contest).await?;
     database.drop().await?;
     resource.close(GOODBYE).await;
