@@ -82,7 +82,9 @@ pub(crate) const ALL: &[Benchmark] = &[
         id: "B8",
         title: "start and shutdown",
         about: "A pool of so many resources, of the four systems in turn, is connected and closed. Bare \
-                drivers do the same all at once, and one after the other.",
+                drivers do the same all at once, and one after the other. Then 100 tasks want all four of a pool that \
+                has connected nothing; the first to touch one connects it, and the others wait for that, as \
+                they do for a `OnceCell` around a bare client.",
         hold: |bench| Box::pin(contests::start::hold(bench)),
     },
     Benchmark {
@@ -132,6 +134,24 @@ pub(crate) const ALL: &[Benchmark] = &[
                 given the same commands by hand, and with pymongo. What is upserted is acknowledged by a \
                 majority and in its journal. Each has a pool of 100 connections.",
         hold: |bench| Box::pin(contests::workloads::hold(bench)),
+    },
+    Benchmark {
+        id: "B15",
+        title: "ticks for a hundred listeners",
+        about: "What QUANTAXIS' market data does with RabbitMQ: messages of 802 bytes to a direct exchange under \
+                70 keys in turn, unconfirmed, and 100 listeners with a queue of their own, each bound by 5 keys, \
+                so a message has seven listeners or eight. Each delivery is acknowledged. The time ends with the \
+                last delivery. Everyone has a connection to publish and one to listen, with a channel for each \
+                listener, and 64 messages sent ahead. A key that is taken and given up is two round trips.",
+        hold: |bench| Box::pin(contests::fan_out::hold(bench)),
+    },
+    Benchmark {
+        id: "B16",
+        title: "QUANTAXIS' day with Redis",
+        about: "Signals that fade, a thousand in one round trip; the bars of a day, pushed onto a list and read, \
+                with a round trip for each command; and a lock that nobody else wants. Ours has a fencing token \
+                and stands in a fair line, the others' is a key that is set where there is none.",
+        hold: |bench| Box::pin(contests::signals::hold(bench)),
     },
 ];
 

@@ -30,6 +30,7 @@ const EXAMPLES: &str = "Examples:
   benches B2 B3              two of them; the other rows stay
   benches --short            all of them with little work; writes nothing
   benches page               write the page anew, from the rows that are there
+  benches compare docs old   whether two runs agree within their spread
 
 Servers come from where the tests get theirs: QA_TEST_PROVIDER and QA_TEST_<SYSTEM>_URL choose.
 The peers are built, and Python's are installed, when a benchmark first needs them.
@@ -44,6 +45,14 @@ pub(crate) enum Command {
         /// Where the rows are, and the page is written [default: docs]
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
+    },
+    /// Whether two runs agree: the same rows, the same verdicts, and quartiles that meet; prints what does
+    /// not, and exits with 1 where something does not
+    Compare {
+        /// The folder with one run's benchmarks.json
+        one: PathBuf,
+        /// The folder with the other's
+        other: PathBuf,
     },
     /// Does a round of one party for each line on standard input
     #[command(hide = true)]

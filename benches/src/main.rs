@@ -13,10 +13,13 @@ mod callgrind;
 mod catalogue;
 mod child;
 mod cli;
+mod compare;
 mod contest;
 mod contests;
 #[path = "../../integration-tests/src/bin/experiments/host.rs"]
 mod host;
+#[path = "../shared/nothing.rs"]
+mod nothing;
 mod page;
 mod parties;
 mod peers;
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Some(Command::Page { out }) => {
             table::render(out.as_deref().unwrap_or(Path::new("docs"))).map(|()| true)
         }
+        Some(Command::Compare { one, other }) => compare::compare(one, other),
         Some(Command::Party { name }) => {
             run::in_a_task(parties::serve(name.clone())).map(|()| true)
         }

@@ -40,7 +40,7 @@ pub(crate) fn render(folder: &Path) -> Result<()> {
 }
 
 /// The rows that are in `folder`; none where there is no file.
-fn read(folder: &Path) -> Result<Vec<Row>> {
+pub(crate) fn read(folder: &Path) -> Result<Vec<Row>> {
     let path = folder.join(ROWS);
     match fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text).with_context(|| format!("{}", path.display())),

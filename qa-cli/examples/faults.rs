@@ -18,6 +18,14 @@ use tokio::time::timeout;
 /// For each line that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What is waited for: in a line of `qa watch`, and in an answer of `qa serve`.
+type Seen = (&'static str, &'static str);
+const WELL: Seen = ("is ready", "200 OK");
+const DEGRADED: Seen = ("is degraded", "\"health\":\"degraded\"");
+const DOWN: Seen = ("is idle", "\"error\":");
+/// One member of a group is down.
+const IN_PART: Seen = ("is idle", "\"health\":\"degraded\"");
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let desk = Desk::new()?;
@@ -31,21 +39,28 @@ async fn main() -> Result<()> {
     let all: String = servers.iter().map(|server| resource(server, &server.url(), "")).collect();
 
     desk.shows("Four that are well", &all, &["check", "doctor", "check --json"]).await?;
+    desk.looks_on(&all, "cache", WELL).await?;
     redis.kill().await?;
     desk.shows("Killed", &all, &["check", "doctor"]).await?;
+    desk.looks_on(&all, "cache", DOWN).await?;
     redis.start_again().await?;
     click.freeze().await?;
     desk.shows("Frozen", &all, &["check", "doctor"]).await?;
+    desk.looks_on(&all, "ticks", DOWN).await?;
     click.thaw().await?;
     rabbit.raise_alarm().await?;
     desk.shows("An alarm", &all, &["check", "doctor"]).await?;
+    desk.looks_on(&all, "orders", DEGRADED).await?;
     rabbit.clear_alarm().await?;
     let wrong = servers
         .iter()
         .map(|server| resource(server, &server.url().replace(server.password(), "wrong"), ""));
-    desk.shows("A wrong password", &wrong.collect::<String>(), &["doctor"]).await?;
-    let nowhere = redis.url().replace("127.0.0.1", "cache.invalid");
-    desk.shows("An unknown host", &resource(redis, &nowhere, ""), &["doctor"]).await?;
+    let wrong: String = wrong.collect();
+    desk.shows("A wrong password", &wrong, &["check", "doctor"]).await?;
+    desk.looks_on(&wrong, "bars", DOWN).await?;
+    let nowhere = resource(redis, &redis.url().replace("127.0.0.1", "cache.invalid"), "");
+    desk.shows("An unknown host", &nowhere, &["check", "doctor"]).await?;
+    desk.looks_on(&nowhere, "cache", DOWN).await?;
     tls(&desk, redis, &servers).await?;
     group(&desk, redis).await?;
     watch(&desk, redis, mongo, &all).await?;
@@ -65,9 +80,11 @@ async fn tls(desk: &Desk, redis: &Server, plain: &[Server]) -> Result<()> {
     let elsewhere = ours.proxy("cache.example.com", redis.port()).await;
     let name = resource(redis, &at(elsewhere.port()), &trusting(&ours));
     desk.shows("A certificate for another name", &name, &["check", "doctor"]).await?;
+    desk.looks_on(&name, "cache", DOWN).await?;
     let good = ours.proxy("127.0.0.1", redis.port()).await;
     let unknown = resource(redis, &at(good.port()), &trusting(&theirs));
-    desk.shows("An authority that is not trusted", &unknown, &["doctor"]).await?;
+    desk.shows("An authority that is not trusted", &unknown, &["check", "doctor"]).await?;
+    desk.looks_on(&unknown, "cache", DOWN).await?;
     let asked: String = plain
         .iter()
         .map(|server| {
@@ -78,7 +95,8 @@ async fn tls(desk: &Desk, redis: &Server, plain: &[Server]) -> Result<()> {
             resource(server, &url, &trusting(&ours))
         })
         .collect();
-    desk.shows("TLS where none is spoken", &asked, &["doctor"]).await?;
+    desk.shows("TLS where none is spoken", &asked, &["check", "doctor"]).await?;
+    desk.looks_on(&asked, "orders", DOWN).await?;
     let (mut without, mut missing) = (String::new(), String::new());
     let mut servers = Vec::new();
     for system in System::ALL {
@@ -88,8 +106,10 @@ async fn tls(desk: &Desk, redis: &Server, plain: &[Server]) -> Result<()> {
         missing += &resource(&server, &server.url(), &trusting(&ours));
         servers.push(server);
     }
-    desk.shows("No TLS where it is spoken", &without, &["doctor"]).await?;
-    desk.shows("No certificate where one is wanted", &missing, &["doctor"]).await?;
+    desk.shows("No TLS where it is spoken", &without, &["check", "doctor"]).await?;
+    desk.looks_on(&without, "ticks", DOWN).await?;
+    desk.shows("No certificate where one is wanted", &missing, &["check", "doctor"]).await?;
+    desk.looks_on(&missing, "cache", DOWN).await?;
     join_all(servers.into_iter().map(Server::remove)).await;
     Ok(())
 }
@@ -106,6 +126,7 @@ async fn group(desk: &Desk, main: &Server) -> Result<()> {
     );
     main.kill().await?;
     desk.shows("One of a group", &both, &["check", "doctor"]).await?;
+    desk.looks_on(&both, "quotes", IN_PART).await?;
     main.start_again().await?;
 
     println!("\n## The log of a group\n");
@@ -167,26 +188,37 @@ async fn watch(desk: &Desk, redis: &Server, mongo: &Server, config: &str) -> Res
 
 async fn serve(desk: &Desk, redis: &Server, config: &str) -> Result<()> {
     println!("\n## Served\n");
-    let (mut child, mut lines) = desk.start(config, "serve --listen 127.0.0.1:9464")?;
+    let (mut child, mut lines) = desk.start(config, SERVE)?;
     println!("{}", timeout(PATIENCE, lines.next_line()).await??.unwrap_or_default());
-    let ask = async |path: &str| -> Result<String> {
-        let url = format!("http://127.0.0.1:9464/{path}");
-        let said = Command::new("curl").args(["-sS", "-i", &url]).output().await?;
-        Ok(format!("$ curl -i {url}\n{}", String::from_utf8_lossy(&said.stdout)))
-    };
-    let until = async |part: &str| loop {
-        let said = ask("readyz").await?;
-        if said.contains(part) {
-            return anyhow::Ok(said);
-        }
-    };
-    println!("{}", timeout(PATIENCE, until("200 OK")).await??);
+    println!("{}", ask_until("200 OK").await?);
     redis.kill().await?;
-    println!("{}", timeout(PATIENCE, until("503 Service")).await??);
+    println!("{}", ask_until("503 Service").await?);
     println!("{}", ask("livez").await?);
     redis.start_again().await?;
     child.kill().await?;
     Ok(())
+}
+
+const SERVE: &str = "serve --listen 127.0.0.1:9464";
+
+/// What `qa serve` answers.
+async fn ask(path: &str) -> Result<String> {
+    let url = format!("http://127.0.0.1:9464/{path}");
+    let said = Command::new("curl").args(["-sS", "-i", &url]).output().await?;
+    Ok(format!("$ curl -i {url}\n{}", String::from_utf8_lossy(&said.stdout)))
+}
+
+/// The first answer of `/readyz` that has this in it.
+async fn ask_until(part: &str) -> Result<String> {
+    let answer = async {
+        loop {
+            let said = ask("readyz").await?;
+            if said.contains(part) {
+                return Ok(said);
+            }
+        }
+    };
+    timeout(PATIENCE, answer).await.with_context(|| format!("/readyz never says {part}"))?
 }
 
 fn resource(server: &Server, url: &str, more: &str) -> String {
@@ -232,6 +264,30 @@ impl Desk {
             print!("{}", String::from_utf8_lossy(&output.stderr));
             println!("(exit code {})\n", output.status.code().unwrap_or(-1));
         }
+        Ok(())
+    }
+
+    /// What the two commands that look on say of one resource: a word for its state that `watch` gets to,
+    /// and what `/readyz` of `serve` then has in it.
+    async fn looks_on(&self, config: &str, name: &str, (word, answer): Seen) -> Result<()> {
+        println!("$ qa watch qa.toml | grep {name}");
+        let (mut watch, mut lines) = self.start(config, "watch")?;
+        let until = async {
+            while let Some(line) = lines.next_line().await? {
+                if line.contains(name) {
+                    println!("{line}");
+                }
+                if line.contains(name) && line.contains(word) {
+                    return Ok(());
+                }
+            }
+            anyhow::bail!("it ended before {name} {word}")
+        };
+        timeout(PATIENCE, until).await.with_context(|| format!("{name} never {word}"))??;
+        watch.kill().await?;
+        let (mut serve, _) = self.start(config, SERVE)?;
+        println!("\n{}\n", ask_until(answer).await?);
+        serve.kill().await?;
         Ok(())
     }
 

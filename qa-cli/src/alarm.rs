@@ -3,7 +3,9 @@
 use qa_pool::amqp::RabbitMq;
 use qa_pool::amqp::lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use qa_pool::amqp::lapin::{self, BasicProperties};
-use qa_pool::{Lease, ResourcePool};
+use qa_pool::core::Backend;
+use qa_pool::{ErrorKind, Lease, ResourcePool};
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -11,15 +13,37 @@ use tokio::time::{Instant, sleep, timeout};
 const LIMIT: Duration = Duration::from_secs(1);
 /// The pause between two looks at what it has said.
 const PAUSE: Duration = Duration::from_millis(10);
+/// The pause before a broker is asked again, by commands that look on.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Asks every broker again and again: an alarm may come at any time. Ends never.
+pub(crate) async fn keep_provoking(pool: &ResourcePool) {
+    let mut refusing = HashSet::new();
+    loop {
+        for group in pool.groups() {
+            if !refusing.contains(&group.name) && !provoke(pool, &group.name).await {
+                refusing.insert(group.name);
+            }
+        }
+        sleep(EVERY).await;
+    }
+}
 
 /// Publishes one empty message that goes to no queue, and waits until the broker has confirmed it or
 /// has said that it takes none; what it said is then in the health. Does nothing where the resource is
-/// no broker, or not ready.
-pub(crate) async fn provoke(pool: &ResourcePool, name: &str) {
-    let Ok(group) = pool.get::<RabbitMq>(name) else { return };
-    let Ok(lease) = group.try_acquire() else { return };
-    // A login that may not publish is told by its own operations; here it is no news.
-    let _ = timeout(LIMIT, publish(&lease)).await;
+/// no broker, not ready, or known to take none.
+///
+/// Whether it may be asked again: a broker writes into its log of each login that may not publish.
+pub(crate) async fn provoke(pool: &ResourcePool, name: &str) -> bool {
+    let Ok(group) = pool.get::<RabbitMq>(name) else { return false };
+    let Ok(lease) = group.try_acquire() else { return true };
+    if lease.blocked().is_some() {
+        return true;
+    }
+    match timeout(LIMIT, publish(&lease)).await {
+        Ok(Err(error)) => RabbitMq::classify(&error).kind != ErrorKind::Auth,
+        _ => true,
+    }
 }
 
 async fn publish(lease: &Lease<RabbitMq>) -> Result<(), lapin::Error> {

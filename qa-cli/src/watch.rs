@@ -1,6 +1,6 @@
 //! `qa watch`: how everything stands, as it changes.
 
-use crate::connecting::keep_connecting;
+use crate::looking::look_on;
 use crate::output::{bad, good, table, warn};
 use crate::said::{one_line, said};
 use crate::screen::Screen;
@@ -20,6 +20,9 @@ const EXAMPLES: &str = "Examples:
   qa watch qa.toml --every 200ms  more often
   qa watch qa.toml | tee log      a line for each change
 
+A RabbitMQ broker is sent an empty message that goes to no queue, every 5 s: it tells of an alarm only those
+who publish.
+
 Exit codes: 0 it was ended, 1 it could not be shown, 2 bad usage or configuration.";
 
 #[derive(Args, Debug)]
@@ -35,7 +38,7 @@ pub(crate) struct Watch {
 pub(crate) async fn run(options: Watch) -> anyhow::Result<()> {
     let config = options.source.read()?;
     let pool = pool(&config)?;
-    let connecting = tokio::spawn(keep_connecting(pool.clone()));
+    let looking = tokio::spawn(look_on(pool.clone()));
     let every = options.every.max(Duration::from_millis(50));
     let terminal = Term::stdout();
     let shown = async {
@@ -51,7 +54,7 @@ pub(crate) async fn run(options: Watch) -> anyhow::Result<()> {
         () = interrupted() => Ok(()),
     };
     pool.close(config.shutdown_timeout).await;
-    let _ = connecting.await;
+    let _ = looking.await;
     match shown {
         // Who reads has had enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -4,11 +4,11 @@ use super::{GOODBYE, all, instructions};
 use crate::bench::Bench;
 use crate::budget::Budget;
 use crate::contest::{Contest, Doing, Party, number};
+use crate::nothing::Nothing;
 use anyhow::{Result, anyhow};
 use arc_swap::ArcSwap;
-use qa_pool::core::{Class, ErrorKind, Resource, async_trait};
-use qa_pool::{Backend, Group, Settings};
-use std::convert::Infallible;
+use qa_pool::core::{ErrorKind, Resource};
+use qa_pool::{Group, Settings};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,36 +20,6 @@ const TOGETHER: Budget = Budget::AtMost(8.0);
 
 /// So many operations between two looks at who else wants to run.
 const TURN: usize = 64;
-
-/// A backend with no server: its client is a number behind an `Arc`, as drivers' clients mostly are.
-pub(super) struct Nothing;
-
-#[async_trait]
-impl Backend for Nothing {
-    const SYSTEM: &'static str = "nothing";
-    type Client = Arc<u64>;
-    type Error = Infallible;
-
-    fn address(&self) -> &'static str {
-        "nowhere"
-    }
-
-    async fn connect(&self) -> Result<Arc<u64>, Infallible> {
-        Ok(Arc::new(7))
-    }
-
-    async fn ping(&self, _: &Arc<u64>) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    async fn close(&self, _: Arc<u64>) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn classify(error: &Infallible) -> Class {
-        match *error {}
-    }
-}
 
 pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     let resource = ready().await?;

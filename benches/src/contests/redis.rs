@@ -8,11 +8,10 @@ use crate::contest::{Contest, Party, rate, told};
 use anyhow::{Result, ensure};
 use qa_pool::core::Resource;
 use qa_pool::redis::Redis;
+use qa_pool::redis::redis::AsyncCommands;
 use qa_pool::redis::redis::aio::ConnectionLike;
-use qa_pool::redis::redis::{AsyncCommands, pipe};
 use qa_servers::System;
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::sync::Mutex;
 
 const PEERS: [(&str, &[Budget]); 4] = [
@@ -24,9 +23,6 @@ const PEERS: [(&str, &[Budget]); 4] = [
 
 /// A peer: its name, its budgets, and its process.
 type Peer = (&'static str, &'static [Budget], Arc<Mutex<Child>>);
-
-/// Commands of one pipeline.
-const PIPELINE: usize = 1_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Command {
@@ -53,7 +49,6 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
         }
     }
     bench.hold(through_run(bench, &ours, bare.clone())).await?;
-    bench.hold(pipelines(bench, &ours, bare.clone())).await?;
     bench.hold(waiting::contest(bench, &ours)).await?;
     ours.close(GOODBYE).await;
     Ok(())
@@ -186,47 +181,4 @@ fn through_run(
         &[AS_BARE],
         alone,
     )
-}
-
-/// Pipelines of SETs, one after the other.
-fn pipelines(
-    bench: &Bench,
-    ours: &Resource<Redis>,
-    bare: impl ConnectionLike + Clone + Send + Sync + 'static,
-) -> Contest {
-    let (count, ours) = (bench.pick(2, 50), ours.clone());
-    let leased = rate(count * PIPELINE, move || {
-        let ours = ours.clone();
-        async move {
-            let began = Instant::now();
-            for _ in 0..count {
-                let lease = ours.acquire().await?;
-                pipeline(&mut lease.clone()).await?;
-            }
-            Ok(began.elapsed())
-        }
-    });
-    let alone = rate(count * PIPELINE, move || {
-        let mut bare = bare.clone();
-        async move {
-            let began = Instant::now();
-            for _ in 0..count {
-                pipeline(&mut bare).await?;
-            }
-            Ok(began.elapsed())
-        }
-    });
-    Contest::new("pipelines of 1,000 SET", &["commands/s"], "qa-redis", leased).beside(
-        "bare driver",
-        &[AS_BARE],
-        alone,
-    )
-}
-
-async fn pipeline(connection: &mut (impl ConnectionLike + Send + Sync)) -> Result<()> {
-    let mut pipeline = pipe();
-    for number in 0..PIPELINE {
-        pipeline.set_ex(format!("signal:{number:06}"), "buy", 300).ignore();
-    }
-    Ok(pipeline.query_async(connection).await?)
 }

@@ -1,7 +1,7 @@
 //! B8: many resources, connected and closed.
 
 use super::operations::{Bare, prepared};
-use super::{GOODBYE, NO_LONGER};
+use super::{AS_BARE_TIME, GOODBYE, NO_LONGER, all};
 use crate::bench::Bench;
 use crate::budget::Budget;
 use crate::contest::{Contest, Doing, Party};
@@ -16,8 +16,12 @@ use qa_pool::{Backend, Group, ResourcePool, Settings};
 use qa_servers::System;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::OnceCell;
 
 const UNITS: &[&str] = &["ms to connect", "ms to close"];
+
+/// Who touches first.
+const TASKS: usize = 100;
 
 /// What to connect: the systems in turn, with their URLs.
 type Wanted = Vec<(System, String)>;
@@ -42,7 +46,11 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
             .beside("bare, all at once", &[], at_once(&wanted));
         bench.hold(contest).await?;
     }
-    Ok(())
+    let title = "W12 the four, first touched by 100 tasks at once";
+    let contest = Contest::new(title, &["ms"], "a pool", touched_pool(&urls))
+        .rounds_at_most(10)
+        .beside("bare, in cells that are set once", &[AS_BARE_TIME], touched_cells(&urls));
+    bench.hold(contest).await
 }
 
 fn pool(wanted: &Wanted) -> impl Party + 'static {
@@ -51,22 +59,93 @@ fn pool(wanted: &Wanted) -> impl Party + 'static {
         let wanted = wanted.clone();
         async move {
             let began = Instant::now();
-            let pool = ResourcePool::new();
-            for (number, (system, url)) in wanted.iter().enumerate() {
-                let target = Target::parse(format!("{system}-{number}"), url)?;
-                match system {
-                    System::MongoDb => add(&pool, &target, MongoDb::new(&target)?)?,
-                    System::RabbitMq => add(&pool, &target, RabbitMq::new(&target)?)?,
-                    System::ClickHouse => add(&pool, &target, ClickHouse::new(&target)?)?,
-                    System::Redis => add(&pool, &target, Redis::new(&target)?)?,
-                }
-            }
+            let pool = made(&wanted)?;
             pool.connect().await?;
             let connected = began.elapsed();
             let closing = Instant::now();
             let report = pool.close(GOODBYE).await;
             ensure!(report.is_clean(), "{report}");
             Ok(vec![connected.as_secs_f64() * 1e3, closing.elapsed().as_secs_f64() * 1e3])
+        }
+    })
+}
+
+/// A pool of these, which has connected nothing yet.
+fn made(wanted: &Wanted) -> Result<ResourcePool> {
+    let pool = ResourcePool::new();
+    for (number, (system, url)) in wanted.iter().enumerate() {
+        let target = Target::parse(format!("{system}-{number}"), url)?;
+        match system {
+            System::MongoDb => add(&pool, &target, MongoDb::new(&target)?)?,
+            System::RabbitMq => add(&pool, &target, RabbitMq::new(&target)?)?,
+            System::ClickHouse => add(&pool, &target, ClickHouse::new(&target)?)?,
+            System::Redis => add(&pool, &target, Redis::new(&target)?)?,
+        }
+    }
+    Ok(pool)
+}
+
+/// Tasks that each want all four, each in an order of its own: the first who touches one connects it, and all
+/// others wait for that.
+fn touched_pool(wanted: &Wanted) -> impl Party + 'static {
+    let wanted = wanted.clone();
+    Doing(move || {
+        let wanted = wanted.clone();
+        async move {
+            let pool = made(&wanted)?;
+            let took = all(TASKS, |task| {
+                let pool = pool.clone();
+                async move {
+                    for turn in 0..4 {
+                        touch(&pool, task + turn).await?;
+                    }
+                    Ok(())
+                }
+            });
+            let took = took.await?;
+            let report = pool.close(GOODBYE).await;
+            ensure!(report.is_clean(), "{report}");
+            Ok(vec![took.as_secs_f64() * 1e3])
+        }
+    })
+}
+
+/// Takes a lease of one of the four.
+async fn touch(pool: &ResourcePool, number: usize) -> Result<()> {
+    match number % 4 {
+        0 => drop(pool.redis()?.acquire().await?),
+        1 => drop(pool.mongo()?.acquire().await?),
+        2 => drop(pool.clickhouse()?.acquire().await?),
+        _ => drop(pool.amqp()?.acquire().await?),
+    }
+    Ok(())
+}
+
+/// The same with what people write who have no pool: a cell for each client, which the first one sets.
+fn touched_cells(wanted: &Wanted) -> impl Party + 'static {
+    let wanted = Arc::new(wanted.clone());
+    Doing(move || {
+        let wanted = Arc::clone(&wanted);
+        async move {
+            let cells: Arc<Vec<OnceCell<Bare>>> =
+                Arc::new(wanted.iter().map(|_| OnceCell::new()).collect());
+            let took = all(TASKS, |task| {
+                let (cells, wanted) = (Arc::clone(&cells), Arc::clone(&wanted));
+                async move {
+                    for turn in 0..cells.len() {
+                        let at = (task + turn) % cells.len();
+                        let (system, url) = &wanted[at];
+                        cells[at].get_or_try_init(|| Bare::connect(*system, url)).await?;
+                    }
+                    Ok(())
+                }
+            });
+            let took = took.await?;
+            let cells = Arc::into_inner(cells).unwrap_or_default();
+            for cell in cells.into_iter().filter_map(OnceCell::into_inner) {
+                cell.close().await?;
+            }
+            Ok(vec![took.as_secs_f64() * 1e3])
         }
     })
 }

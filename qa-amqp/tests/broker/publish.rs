@@ -1,14 +1,15 @@
 //! Confirmed, returned, refused: each message told apart.
 
 use crate::support::{
-    PATIENCE, close, depth, no_properties, number, publish_numbers, publisher, vhost, with_bars,
+    PATIENCE, backend, close, depth, no_properties, number, patient, publish_numbers, publisher,
+    vhost, with_bars,
 };
 use futures_util::future::{join, join_all};
 use futures_util::{StreamExt, poll};
 use qa_amqp::lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicGetOptions};
 use qa_amqp::lapin::types::{AMQPValue, FieldTable};
 use qa_amqp::{PublishError, Publisher, PublisherSettings, Publishing, Queue, Topology};
-use qa_resource_core::{ErrorKind, Outcome};
+use qa_resource_core::{ErrorKind, Outcome, Resource, Settings, State};
 use qa_servers::testing::eventually;
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,27 @@ async fn who_waited_for_the_channel_is_not_overtaken_by_who_comes_when_it_is_ope
         assert_eq!(number(&got.unwrap().data), expected);
     }
     drop((channel, lease, publisher));
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strategy_that_was_idle_for_three_heartbeats_publishes_at_once() {
+    let url = format!("{}?heartbeat=5", vhost("idle").await);
+    let backend = backend("bars", &url).with_topology(Topology::new().queue(Queue::new("bars")));
+    // Nothing but heartbeats: no ping of ours.
+    let settings = Settings { health_interval: Duration::from_secs(3600), ..patient() };
+    let resource = Resource::new("bars", backend, settings);
+    resource.connect().await.unwrap();
+    let publisher = publisher(&resource);
+    publish_numbers(&publisher, 0..1).await;
+    let mut watch = resource.watch();
+    let lost = watch.wait_for(State::Reconnecting);
+    let lost = tokio::time::timeout(Duration::from_secs(16), lost).await;
+    assert!(lost.is_err(), "the connection was lost: {lost:?}");
+    publish_numbers(&publisher, 1..2).await;
+    assert_eq!(resource.status().stats.disconnects, 0);
+    assert_eq!(depth(&resource.acquire().await.unwrap(), "bars").await.0, 2);
+    drop(publisher);
     close(resource).await;
 }
 

@@ -23,6 +23,8 @@ async fn a_refused_port_and_an_unknown_host_are_told_apart_for_every_system() {
     let (check, doctor) = both(&at(&format!("127.0.0.1:{}", refused.port()))).await;
     check.expect(1, &["down"]);
     assert_eq!(check.text.matches("down").count(), 4, "{}", check.text);
+    let causes = check.text.matches("Connection refused").count();
+    assert_eq!(causes, 4, "each driver's error has its cause:\n{}", check.text);
     doctor.expect(
         1,
         &["is refused: nothing listens there", "start the server", "4 things are wrong"],

@@ -38,6 +38,26 @@ async fn without_a_terminal_each_change_is_a_line() {
 }
 
 #[tokio::test]
+async fn an_alarm_that_comes_while_it_looks_on_is_a_line_although_nobody_publishes() {
+    let server = Server::start_owned(System::RabbitMq).await.unwrap();
+    let file = file(&config(&[&server], QUICK));
+    let mut child =
+        qa(&["watch", file.path().to_str().unwrap()]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut until = async |part: &str| {
+        while !within(part, LIMIT, lines.next_line()).await.unwrap().unwrap().contains(part) {}
+    };
+    until("is ready").await;
+    server.raise_alarm().await.unwrap();
+    until("the broker takes no messages").await;
+    server.clear_alarm().await.unwrap();
+    until("is ready").await;
+    terminate(&child);
+    within("it ends", LIMIT, child.wait()).await.unwrap();
+    server.remove().await;
+}
+
+#[tokio::test]
 async fn a_terminal_gets_a_table_and_is_left_as_it_was() {
     let server = Server::start(System::Redis).await.unwrap();
     let file = file(&config(&[&server], QUICK));

@@ -167,6 +167,28 @@ fn unknown_scheme(target: &Target) -> Error {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "clickhouse")]
+    #[tokio::test]
+    async fn the_weight_of_a_url_is_that_of_each_of_its_hosts_and_members_have_their_own() {
+        use super::*;
+        let config = |weight: u32| {
+            let text = format!(
+                "[[resource]]\nname = 'ticks'\nurl = 'clickhouse://one,two'\n[resource.group]\n\
+                 weight = {weight}\nmembers = [{{ host = 'three', weight = 7 }}]"
+            );
+            crate::Config::from_toml(&text).unwrap().resources.remove(0)
+        };
+        let (before, after, tasks) = (config(2), config(5), TaskTracker::new());
+        let group = make(&before, &before.target).unwrap();
+        let same = group.as_any().downcast_ref::<Group<qa_clickhouse::ClickHouse>>().unwrap();
+        let weights = || same.standing().iter().map(|one| one.weight).collect::<Vec<_>>();
+        assert_eq!(weights(), [2, 2, 7]);
+        let (before, after, target) = (&before, &after, &after.target);
+        regroup(&*group, &Regrouping { before, after, target, tasks: &tasks }).unwrap();
+        assert_eq!(weights(), [5, 5, 7]);
+        assert!(tasks.is_empty(), "nobody is gone");
+    }
+
     #[cfg(not(feature = "redis"))]
     #[test]
     fn a_url_whose_backend_is_not_built_in_is_refused_with_the_name_of_its_feature() {

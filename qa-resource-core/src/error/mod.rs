@@ -1,11 +1,13 @@
 //! The one error of the library: what kind, what it means for the data, and where it came from.
 
 mod kind;
+mod told;
 
 pub use kind::{Class, ErrorKind, Outcome};
 
 use std::fmt;
 use std::sync::Arc;
+use told::Told;
 
 /// This library's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -50,6 +52,9 @@ impl Error {
     }
 
     /// A driver's error, met while `doing` something (`"connecting to redis at localhost:6379"`).
+    ///
+    /// The message has what the error says, and what its causes
+    /// ([`source`](std::error::Error::source)) say beyond that.
     pub fn from_driver<E>(
         class: Class,
         resource: impl Into<Arc<str>>,
@@ -62,7 +67,7 @@ impl Error {
         Self(Arc::new(Inner {
             class,
             resource: resource.into(),
-            message: format!("{doing}: {error}"),
+            message: format!("{doing}: {}", Told(&error)),
             source: Some(Box::new(error)),
             spent: false,
         }))

@@ -2,42 +2,15 @@
 //!
 //! Nothing else happens meanwhile: one thread, no server, and no ping for an hour.
 
-use qa_resource_core::{Backend, Class, Resource, Settings, async_trait};
-use std::convert::Infallible;
+#[path = "../../../shared/nothing.rs"]
+mod nothing;
+
+use nothing::Nothing;
+use qa_resource_core::{Resource, Settings};
 use std::error::Error;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A backend with no server: its client is a number behind an `Arc`, as drivers' clients mostly are.
-struct Nothing;
-
-#[async_trait]
-impl Backend for Nothing {
-    const SYSTEM: &'static str = "nothing";
-    type Client = Arc<u64>;
-    type Error = Infallible;
-
-    fn address(&self) -> &'static str {
-        "nowhere"
-    }
-
-    async fn connect(&self) -> Result<Arc<u64>, Infallible> {
-        Ok(Arc::new(7))
-    }
-
-    async fn ping(&self, _: &Arc<u64>) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    async fn close(&self, _: Arc<u64>) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn classify(error: &Infallible) -> Class {
-        match *error {}
-    }
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
