@@ -75,6 +75,7 @@ mod tests {
     use super::*;
     use crate::budget::Budget;
     use crate::row::Setting;
+    use std::slice::from_ref;
 
     fn row(contest: &str, ours: &[f64], budget: Budget) -> Row {
         let setting = Setting { id: "B2".into(), contest: contest.into(), ..Setting::default() };
@@ -87,7 +88,7 @@ mod tests {
         let near = row("get", &[1.0, 1.1, 1.2], Budget::AtLeast(0.97));
         let apart = row("get", &[1.2, 1.3, 1.4], Budget::AtLeast(0.97));
         let missed = row("get", &[0.9, 0.96, 1.1], Budget::AtLeast(0.97));
-        let told = |other: &Row| differences(&[one.clone()], &[other.clone()]);
+        let told = |other: &Row| differences(from_ref(&one), from_ref(other));
         assert!(told(&one).is_empty() && told(&near).is_empty());
         assert_eq!(
             told(&apart),

@@ -16,6 +16,7 @@ mod cli;
 mod compare;
 mod contest;
 mod contests;
+mod headlines;
 #[path = "../../integration-tests/src/bin/experiments/host.rs"]
 mod host;
 #[path = "../shared/nothing.rs"]

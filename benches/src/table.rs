@@ -1,7 +1,7 @@
 //! The files with the results.
 
 use crate::row::Row;
-use crate::{page, plot};
+use crate::{headlines, page, plot};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,7 +24,7 @@ pub(crate) fn write(folder: &Path, new: &[Row]) -> Result<()> {
     render(folder)
 }
 
-/// Writes the page and the plots of the rows that are in `folder`.
+/// Writes the page and the plots of the rows that are in `folder`, and the table of the README beside it.
 pub(crate) fn render(folder: &Path) -> Result<()> {
     let rows = read(folder)?;
     let plots = folder.join(PLOTS);
@@ -35,6 +35,7 @@ pub(crate) fn render(folder: &Path) -> Result<()> {
     }
     let path = folder.join(PAGE);
     fs::write(&path, page::markdown(&rows)).with_context(|| format!("{}", path.display()))?;
+    headlines::write(&folder.join("../README.md"), &rows)?;
     println!("{} has {} rows", path.display(), rows.len());
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Whether a broker takes messages. It says so only to a connection that has published.
 
-use qa_pool::amqp::RabbitMq;
+use qa_pool::amqp::lapin::BasicProperties;
 use qa_pool::amqp::lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use qa_pool::amqp::lapin::{self, BasicProperties};
+use qa_pool::amqp::{self, RabbitMq};
 use qa_pool::core::Backend;
 use qa_pool::{ErrorKind, Lease, ResourcePool};
 use std::collections::HashSet;
@@ -46,7 +46,7 @@ pub(crate) async fn provoke(pool: &ResourcePool, name: &str) -> bool {
     }
 }
 
-async fn publish(lease: &Lease<RabbitMq>) -> Result<(), lapin::Error> {
+async fn publish(lease: &Lease<RabbitMq>) -> Result<(), amqp::Error> {
     let channel = lease.publishing().create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let confirm = channel
@@ -62,7 +62,7 @@ async fn publish(lease: &Lease<RabbitMq>) -> Result<(), lapin::Error> {
         confirmed = confirm => drop(confirmed?),
         () = blocked(lease) => return Ok(()),
     }
-    channel.close(200, "OK".into()).await
+    Ok(channel.close(200, "OK".into()).await?)
 }
 
 /// The routing key, on the default exchange, of a queue that is not there.
