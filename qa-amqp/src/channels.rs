@@ -1,6 +1,5 @@
 //! Channels that are kept for the next question, because opening one is a question of its own.
 
-use crate::client::ANSWER_LIMIT;
 use crate::{Client, Error};
 use lapin::Channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -54,7 +53,8 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Open`] or [`Error::TimedOut`] where no channel was to be had; the work's own.
+    /// [`Error::Open`] or [`Error::TimedOut`] where no channel was to be had; the work's own, and
+    /// [`Error::Driver`] as soon as the connection is lost.
     ///
     /// # Cancel safety
     /// A channel whose work failed or was dropped is closed and not used again.
@@ -64,9 +64,9 @@ impl Client {
     ) -> Result<T, Error> {
         let channel = match self.channels().take() {
             Some(channel) => channel,
-            None => crate::error::open(self.consuming(), ANSWER_LIMIT).await?,
+            None => self.channel().await?,
         };
-        let done = work(&channel).await?;
+        let done = self.while_consuming(work(&channel)).await?;
         self.channels().give_back(channel);
         Ok(done)
     }

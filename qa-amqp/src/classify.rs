@@ -1,6 +1,7 @@
 //! What each error means: its kind, and whether the operation can have been applied.
 
 use crate::Error;
+use crate::error::OPENING;
 use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use qa_resource_core::{Class, ErrorKind};
 use std::io;
@@ -22,6 +23,7 @@ pub(crate) fn classify(error: &Error) -> Class {
         Error::Open(source) => Class::not_applied(driver(source).kind),
         Error::Name { .. } | Error::Tls(_) => Class::not_applied(ErrorKind::Config),
         Error::Credentials(_) => Class::not_applied(ErrorKind::Connect),
+        Error::TimedOut { doing: OPENING, .. } => Class::not_applied(ErrorKind::Timeout),
         Error::TimedOut { .. } => Class::unknown(ErrorKind::Timeout),
     }
 }

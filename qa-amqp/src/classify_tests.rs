@@ -120,6 +120,8 @@ fn our_own_errors_have_their_meaning() {
     check("consume", &consume, ErrorKind::Operation, NotApplied);
     let limit = Duration::from_secs(1);
     check("time", &Error::TimedOut { doing: "d", limit }, ErrorKind::Timeout, Unknown);
+    let opening = Error::TimedOut { doing: OPENING, limit };
+    check("time to open", &opening, ErrorKind::Timeout, NotApplied);
     check("name", &Error::Name { what: "w", length: 256 }, ErrorKind::Config, NotApplied);
     let closed = Driver::InvalidConnectionState(ConnectionState::Closed);
     check("open", &Error::Open(closed.into()), ErrorKind::Connect, NotApplied);

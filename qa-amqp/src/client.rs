@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::channels::Channels;
 use crate::entities::Entities;
-use crate::error::{bounded, open};
+use crate::error::bounded;
 use crate::link::Link;
 use lapin::{Channel, Connection};
 use qa_resource_core::Secret;
@@ -54,12 +54,17 @@ impl Client {
     /// questions there is [`with_channel`](Self::with_channel). Limit: 5 s.
     ///
     /// # Errors
-    /// [`Error::Open`], or [`Error::TimedOut`].
+    /// [`Error::Open`], as soon as the connection is lost too, or [`Error::TimedOut`].
     ///
     /// # Cancel safety
     /// A channel that opens too late is closed.
     pub async fn channel(&self) -> Result<Channel, Error> {
-        open(self.consuming(), ANSWER_LIMIT).await
+        self.0.consuming.open().await
+    }
+
+    /// As [`channel`](Self::channel), on the connection for publishing.
+    pub(crate) async fn publishing_channel(&self) -> Result<Channel, Error> {
+        self.0.publishing.open().await
     }
 
     /// Why the broker takes no messages at the moment (an alarm of memory or disk), or `None` where
@@ -132,11 +137,15 @@ impl Client {
         &self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        tokio::select! {
-            biased;
-            error = self.0.consuming.lost() => Err(Error::Driver(error)),
-            done = work => done,
-        }
+        self.0.consuming.while_there(work).await
+    }
+
+    /// The same of the connection for publishing.
+    pub(crate) async fn while_publishing<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.0.publishing.while_there(work).await
     }
 
     pub(crate) async fn ping(&self) -> Result<(), Error> {

@@ -1,6 +1,5 @@
 //! The error of this backend: the driver's own, and what the driver has no word for.
 
-use lapin::{Channel, Connection};
 use std::time::Duration;
 
 /// What can go wrong between us and a RabbitMQ broker.
@@ -49,7 +48,7 @@ pub enum Error {
         length: usize,
     },
 
-    /// The broker did not answer in time.
+    /// The broker did not answer in time. Where that was `opening a channel`, nothing was applied.
     #[error("{doing}: no answer within {limit:?}")]
     TimedOut {
         /// What was tried.
@@ -87,17 +86,12 @@ impl Error {
     }
 }
 
+/// What [`Error::TimedOut`] calls the opening of a channel, which changes nothing.
+pub(crate) const OPENING: &str = "opening a channel";
+
 /// The driver's short string, which panics where this is an error.
 pub(crate) fn name(what: &'static str, text: &str) -> Result<lapin::types::ShortString, Error> {
     lapin::types::ShortString::try_new(text).map_err(|_| Error::Name { what, length: text.len() })
-}
-
-/// Opens a channel under a limit.
-pub(crate) async fn open(connection: &Connection, limit: Duration) -> Result<Channel, Error> {
-    match bounded("opening a channel", limit, connection.create_channel()).await {
-        Err(Error::Driver(error)) => Err(Error::Open(error)),
-        answer => answer,
-    }
 }
 
 /// Runs a question to the broker under a limit.

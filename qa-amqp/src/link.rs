@@ -1,11 +1,13 @@
 //! One connection with its state: lost, blocked, or well.
 
 use crate::Error;
+use crate::client::ANSWER_LIMIT;
 use crate::dial::Dialled;
+use crate::error::{OPENING, bounded};
 use crate::heard::Heard;
 use crate::socket::Socket;
 use futures_util::{Stream, StreamExt};
-use lapin::{Connection, ConnectionState, ConnectionStatus, ErrorKind, Event};
+use lapin::{Channel, Connection, ConnectionState, ConnectionStatus, ErrorKind, Event};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -70,6 +72,28 @@ impl Link {
         match said.wait_for(|said| said.lost.is_some()).await {
             Ok(said) => said.lost.clone().unwrap_or_else(|| state_error(&self.connection)),
             Err(_) => state_error(&self.connection),
+        }
+    }
+
+    /// Does `work` for as long as the connection is there: the driver does not always answer a question
+    /// that a loss comes between.
+    pub(crate) async fn while_there<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            error = self.lost() => Err(Error::Driver(error)),
+            done = work => done,
+        }
+    }
+
+    /// Opens a channel, under a limit and for as long as the connection is there.
+    pub(crate) async fn open(&self) -> Result<Channel, Error> {
+        let opening = bounded(OPENING, ANSWER_LIMIT, self.connection.create_channel());
+        match self.while_there(opening).await {
+            Err(Error::Driver(error)) => Err(Error::Open(error)),
+            opened => opened,
         }
     }
 

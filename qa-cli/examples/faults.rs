@@ -18,11 +18,11 @@ use tokio::time::timeout;
 /// For each line that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is waited for: in a line of `qa watch`, and in an answer of `qa serve`.
+/// What is waited for: in a line of `qa watch`, and in an answer of `qa serve`, of the resource NAME.
 type Seen = (&'static str, &'static str);
 const WELL: Seen = ("is ready", "200 OK");
 const DEGRADED: Seen = ("is degraded", "\"health\":\"degraded\"");
-const DOWN: Seen = ("is idle", "\"error\":");
+const DOWN: Seen = ("is idle", "\"name\":\"NAME\",\"state\":\"idle\",\"error\":\"");
 /// One member of a group is down.
 const IN_PART: Seen = ("is idle", "\"health\":\"degraded\"");
 
@@ -286,7 +286,7 @@ impl Desk {
         timeout(PATIENCE, until).await.with_context(|| format!("{name} never {word}"))??;
         watch.kill().await?;
         let (mut serve, _) = self.start(config, SERVE)?;
-        println!("\n{}\n", ask_until(answer).await?);
+        println!("\n{}\n", ask_until(&answer.replace("NAME", name)).await?);
         serve.kill().await?;
         Ok(())
     }

@@ -31,7 +31,7 @@ impl Intake {
         lease: Lease<RabbitMq>,
         settings: &ConsumerSettings,
     ) -> Result<Self, Error> {
-        let opened = Self::on_new_channel(&lease, settings).await;
+        let opened = lease.while_consuming(Self::on_new_channel(&lease, settings)).await;
         if let Err(error) = &opened {
             lease.report(error);
         }

@@ -8,7 +8,7 @@ use super::settle::Settling;
 use super::slots::Timing;
 use super::window::Place;
 use crate::client::ANSWER_LIMIT;
-use crate::error::{self, bounded};
+use crate::error::bounded;
 use crate::{Client, Error, RabbitMq};
 use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
@@ -63,9 +63,9 @@ pub(super) async fn open(
     sending: impl FnOnce(Arc<Channel>) -> Box<dyn Sending>,
     waiting: Arc<AtomicUsize>,
 ) -> Result<(Session, impl Future<Output = ()> + Send + 'static), Error> {
-    let channel = error::open(lease.publishing(), ANSWER_LIMIT).await?;
+    let channel = lease.publishing_channel().await?;
     let confirm = channel.confirm_select(ConfirmSelectOptions::default());
-    bounded("asking for confirms", ANSWER_LIMIT, confirm).await?;
+    lease.while_publishing(bounded("asking for confirms", ANSWER_LIMIT, confirm)).await?;
     let channel = Arc::new(channel);
     let (news, settling) = (News::new(waiting), Settling::new(resource));
     let sending = sending(Arc::clone(&channel));

@@ -14,7 +14,8 @@ impl fmt::Display for Told<'_> {
         let mut next = self.0.source();
         while let Some(cause) = next {
             let text = cause.to_string();
-            if !said.contains(&text) {
+            // MongoDB's has its cause in it as `Debug` shows it.
+            if !said.contains(&text) && !said.contains(&format!("{cause:?}")) {
                 said.extend([": ", &text]);
             }
             next = cause.source();
@@ -56,6 +57,7 @@ mod tests {
                 "network error: client error: refused",
             ),
             (&["broken", ""], "broken"),
+            (&["broken: Link(\"lost\", None)", "lost"], "broken: Link(\"lost\", None)"),
         ] {
             let link =
                 chain.iter().rev().fold(None, |cause, text| Some(Box::new(Link(text, cause))));
