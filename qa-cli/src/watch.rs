@@ -100,13 +100,13 @@ fn ticks(every: Duration) -> tokio::time::Interval {
 fn line(status: &Status, word: &str) -> String {
     let head = format!("{} ({} at {}) is {word}", status.name, status.system, status.address);
     match why(status) {
-        Some(why) => format!("{head}: {}", one_line(why.message())),
+        Some(why) => format!("{head}: {}", one_line(said(status.system, &status.address, why))),
         None => head,
     }
 }
 
 /// The table, and below it a line for each that is not well, as short as it can be: the screen cuts it at its
-/// edge. The whole error is in the lines of a pipe, and in `qa check`.
+/// edge. The whole error is in `qa check`.
 fn render(statuses: &[Status], rates: &[f64]) -> String {
     let rows = statuses.iter().zip(rates).map(|(status, rate)| {
         vec![

@@ -175,4 +175,4 @@ fn span(seconds: f64) -> String {
 
 #[cfg(test)]
 #[path = "page_tests.rs"]
-mod tests;
+pub(crate) mod tests;

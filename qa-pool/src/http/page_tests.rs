@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 const NASTY: &str = "<script>alert('x')</script>";
 
-fn status(health: Health, error: Option<&str>) -> Status {
+pub(crate) fn status(health: Health, error: Option<&str>) -> Status {
     let error = error.map(|text| Error::new(ErrorKind::Connect, "r", text));
     Status {
         name: NASTY.into(),

@@ -1,7 +1,7 @@
 //! Whether the pool can be worked with, and what is missing.
 
 use crate::GroupStatus;
-use qa_resource_core::State;
+use qa_resource_core::{Health, State};
 use serde::Serialize;
 
 /// The body of `/readyz`.
@@ -61,25 +61,51 @@ fn missing(group: &GroupStatus) -> Missing {
 }
 
 fn part(group: &GroupStatus) -> Part {
-    // The best member speaks for its group.
-    let best = group.members.iter().find(|member| member.state == group.state);
     Part {
         name: group.name.clone(),
         system: group.system,
         required: group.required,
         ready: is_ready(group),
         state: group.state.as_str(),
-        health: best.map_or("unknown", |member| member.health.health.as_str()),
+        health: health(group).as_str(),
+    }
+}
+
+/// As [`Group::health`](qa_resource_core::Group::health) has it: the best member speaks for its group, and
+/// it is degraded where another is not up.
+fn health(group: &GroupStatus) -> Health {
+    let best = group.members.iter().find(|member| member.state == group.state);
+    let all_up = group.members.iter().all(|member| member.health.health == Health::Up);
+    match best.map_or(Health::Unknown, |best| best.health.health) {
+        Health::Up if !all_up => Health::Degraded,
+        health => health,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::page::tests::status;
 
     fn group(name: &str, required: bool, state: State) -> GroupStatus {
         let (name, members, standing) = (name.to_owned(), vec![], vec![]);
         GroupStatus { name, system: "redis", required, state, members, standing }
+    }
+
+    #[test]
+    fn a_group_is_degraded_where_one_of_its_members_is_not_up() {
+        use Health::{Degraded, Down, Unknown, Up};
+        for (healths, expected) in [
+            (&[Up, Up][..], Up),
+            (&[Down, Up], Degraded),
+            (&[Up, Degraded], Degraded),
+            (&[Degraded], Degraded),
+            (&[], Unknown),
+        ] {
+            let members = healths.iter().map(|health| status(*health, None)).collect();
+            let group = GroupStatus { members, ..group("quotes", true, State::Ready) };
+            assert_eq!(health(&group), expected, "{healths:?}");
+        }
     }
 
     #[test]
