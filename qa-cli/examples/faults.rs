@@ -22,9 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Seen = (&'static str, &'static str);
 const WELL: Seen = ("is ready", "200 OK");
 const DEGRADED: Seen = ("is degraded", "\"health\":\"degraded\"");
-const DOWN: Seen = ("is idle", "\"name\":\"NAME\",\"state\":\"idle\",\"error\":\"");
+const DOWN: Seen = ("is idle: ", "\"name\":\"NAME\",\"state\":\"idle\",\"error\":\"");
 /// One member of a group is down.
-const IN_PART: Seen = ("is idle", "\"health\":\"degraded\"");
+const IN_PART: Seen = ("is idle: ", "\"health\":\"degraded\"");
 
 #[tokio::main]
 async fn main() -> Result<()> {

@@ -180,10 +180,13 @@ impl<B: Backend> Supervisor<B> {
         let doing = "cannot connect to";
         match timeout(limit, work).await {
             Ok(result) => result.map_err(|error| shared.driver_error(doing, error)),
-            Err(_) => Err(shared.error(
-                ErrorKind::Timeout,
-                format!("{doing} {}: no answer within {limit:?}", shared.server()),
-            )),
+            Err(_) => {
+                // What is left of a longer limit has digits that nobody wants to read.
+                let odd = Duration::from_nanos(u64::from(limit.subsec_nanos() % 1_000_000));
+                let (server, limit) = (shared.server(), limit.saturating_sub(odd));
+                let message = format!("{doing} {server}: no answer within {limit:?}");
+                Err(shared.error(ErrorKind::Timeout, message))
+            }
         }
     }
 
