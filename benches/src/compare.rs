@@ -28,7 +28,7 @@ fn differences(ones: &[Row], others: &[Row]) -> Vec<String> {
         match others.iter().find(|other| called(other) == called(one)) {
             Some(other) if agree(one, other) => {}
             Some(other) => {
-                found.push(format!("{}: {} and {}", called(one), said(one), said(other)))
+                found.push(format!("{}: {} and {}", called(one), said(one), said(other)));
             }
             None => found.push(alone(one, "first")),
         }

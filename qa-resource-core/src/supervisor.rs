@@ -178,16 +178,14 @@ impl<B: Backend> Supervisor<B> {
             }
         };
         let doing = "cannot connect to";
-        match timeout(limit, work).await {
-            Ok(result) => result.map_err(|error| shared.driver_error(doing, error)),
-            Err(_) => {
-                // What is left of a longer limit has digits that nobody wants to read.
-                let odd = Duration::from_nanos(u64::from(limit.subsec_nanos() % 1_000_000));
-                let (server, limit) = (shared.server(), limit.saturating_sub(odd));
-                let message = format!("{doing} {server}: no answer within {limit:?}");
-                Err(shared.error(ErrorKind::Timeout, message))
-            }
+        if let Ok(done) = timeout(limit, work).await {
+            return done.map_err(|error| shared.driver_error(doing, error));
         }
+        // What is left of a longer limit has digits that nobody wants to read.
+        let odd = Duration::from_nanos(u64::from(limit.subsec_nanos() % 1_000_000));
+        let (server, limit) = (shared.server(), limit.saturating_sub(odd));
+        let message = format!("{doing} {server}: no answer within {limit:?}");
+        Err(shared.error(ErrorKind::Timeout, message))
     }
 
     /// The further pings that the settings ask for before a reconnected resource is ready again.
