@@ -91,7 +91,7 @@ class Redis:
     def pipeline(self):
         pipeline = self.client.pipeline(transaction=False)
         for number in range(1_000):
-            pipeline.setex(f"signal:{number:06}", 300, "buy")
+            pipeline.set(f"signal:{number:06}", "buy", ex=300)
         pipeline.execute()
 
     def list(self):
