@@ -12,6 +12,8 @@ import os
 import sys
 import time
 
+from rounds import redis_client, serve
+
 URL = os.environ["QA_BENCH_URL"]
 KEYS, LISTENERS, EACH, SIZE, PREFETCH = 70, 100, 5, 802, 64
 
@@ -81,12 +83,7 @@ class Redis:
     package = "redis"
 
     def __init__(self):
-        import redis
-
-        pool = redis.ConnectionPool.from_url(
-            URL, max_connections=50, socket_timeout=5, socket_keepalive=True,
-            decode_responses=True, health_check_interval=30)
-        self.client = redis.Redis(connection_pool=pool)
+        self.client = redis_client(URL)
 
     def pipeline(self):
         pipeline = self.client.pipeline(transaction=False)
@@ -117,16 +114,14 @@ PEERS = {"aio-pika": AioPika, "redis-py": Redis}
 def main():
     name = sys.argv[1]
     peer = PEERS[name]()
-    print(f"{name} {importlib.metadata.version(peer.package)}", flush=True)
-    for line in sys.stdin:
+
+    def measured(line):
         what, *counts = line.split()
-        try:
-            began = time.perf_counter()
-            peer.do(what, *map(int, counts))
-            print(time.perf_counter() - began, flush=True)
-        except Exception as error:
-            text = f"{type(error).__name__} {error}".replace("\n", " ")
-            print(f"error: {text}", flush=True)
+        began = time.perf_counter()
+        peer.do(what, *map(int, counts))
+        return [time.perf_counter() - began]
+
+    serve(f"{name} {importlib.metadata.version(peer.package)}", measured)
 
 
 main()

@@ -13,6 +13,8 @@ import sys
 import time
 from urllib.parse import unquote, urlsplit
 
+from rounds import redis_client, serve
+
 NAME = "bench_each"
 MESSAGE = bytes(457)
 URL = os.environ["QA_BENCH_URL"]
@@ -47,12 +49,7 @@ class Redis:
     package = "redis"
 
     def connect(self):
-        import redis
-
-        pool = redis.ConnectionPool.from_url(
-            URL, max_connections=50, socket_timeout=5, socket_keepalive=True,
-            decode_responses=True, health_check_interval=30)
-        client = redis.Redis(connection_pool=pool)
+        client = redis_client(URL)
         client.ping()
         return client
 
@@ -192,15 +189,13 @@ class Rounds:
 def main():
     name = sys.argv[1]
     peer = PEERS[name]()
-    print(f"{name} {importlib.metadata.version(peer.package)}", flush=True)
     rounds = Rounds(peer)
-    for line in sys.stdin:
+
+    def measured(line):
         way, count = line.split()
-        try:
-            print(rounds.seconds(way, int(count)), flush=True)
-        except Exception as error:
-            text = f"{type(error).__name__} {error}".replace("\n", " ")
-            print(f"error: {text}", flush=True)
+        return [rounds.seconds(way, int(count))]
+
+    serve(f"{name} {importlib.metadata.version(peer.package)}", measured)
 
 
 main()

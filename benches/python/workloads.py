@@ -6,13 +6,14 @@ A line is a workload and the size of everything, where 1 is all of it: `kline 0.
 """
 
 import os
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pymongo
 from pymongo import MongoClient, UpdateOne
 from pymongo.write_concern import WriteConcern
+
+from rounds import serve
 
 START, DAY = 1_514_764_800, 86_400
 STOCKS, DAYS, READ, WORKERS, MINUTES, ACCOUNTS, ORDERS = 5_000, 250, 500, 8, 20_800, 100, 100
@@ -158,20 +159,20 @@ def seconds(work):
     return time.perf_counter() - began, count
 
 
+made = {}
+
+
+def measured(line):
+    global made, scale
+    name, size = line.split()
+    scale = float(size)
+    if line not in made:
+        made = {line: MAKERS[name]()}
+    return seconds(made[line])
+
+
 def main():
-    global scale
-    print(f"pymongo {pymongo.version}", flush=True)
-    made = {}
-    for line in sys.stdin:
-        name, size = line.split()
-        scale = float(size)
-        try:
-            if line not in made:
-                made = {line: MAKERS[name]()}
-            print(*seconds(made[line]), flush=True)
-        except Exception as error:
-            text = f"{type(error).__name__} {error}".replace("\n", " ")
-            print(f"error: {text}", flush=True)
+    serve(f"pymongo {pymongo.version}", measured)
 
 
 main()

@@ -16,7 +16,8 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// What starts the peer of this name, of this script.
 pub(crate) async fn command(script: &str, name: &str) -> Result<Command> {
     let mut command = Command::new(python().await?);
-    command.arg(Path::new(SCRIPTS).join(script)).arg(name);
+    // What the scripts share is compiled anew rather than left in the source.
+    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(Path::new(SCRIPTS).join(script)).arg(name);
     Ok(command)
 }
 

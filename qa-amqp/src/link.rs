@@ -76,15 +76,15 @@ impl Link {
     }
 
     /// Does `work` for as long as the connection is there: the driver does not always answer a question
-    /// that a loss comes between.
+    /// that a loss comes between. What has been answered already counts.
     pub(crate) async fn while_there<T>(
         &self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         tokio::select! {
             biased;
-            error = self.lost() => Err(Error::Driver(error)),
             done = work => done,
+            error = self.lost() => Err(Error::Driver(error)),
         }
     }
 

@@ -18,11 +18,11 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// Asks every broker again and again: an alarm may come at any time. Ends never.
 pub(crate) async fn keep_provoking(pool: &ResourcePool) {
-    let mut refusing = HashSet::new();
+    let mut spared = HashSet::new();
     loop {
         for group in pool.groups() {
-            if !refusing.contains(&group.name) && !provoke(pool, &group.name).await {
-                refusing.insert(group.name);
+            if !spared.contains(&group.name) && !provoke(pool, &group.name).await {
+                spared.insert(group.name);
             }
         }
         sleep(EVERY).await;

@@ -31,6 +31,33 @@ impl Health {
             Self::Down => "down",
         }
     }
+
+    /// That of several, as a group has it: the best of them; [`Degraded`](Self::Degraded) where that is
+    /// up and another one is not; [`Unknown`](Self::Unknown) where there is none.
+    ///
+    /// ```
+    /// use qa_resource_core::Health;
+    /// assert_eq!(Health::of_several([Health::Down, Health::Up]), Health::Degraded);
+    /// ```
+    #[must_use]
+    pub fn of_several(all: impl IntoIterator<Item = Self>) -> Self {
+        let (mut best, mut all_up) = (Self::Unknown, true);
+        for health in all {
+            all_up &= health == Self::Up;
+            best = if health.rank() < best.rank() { health } else { best };
+        }
+        if best == Self::Up && !all_up { Self::Degraded } else { best }
+    }
+
+    /// The less, the better.
+    pub(crate) const fn rank(self) -> u8 {
+        match self {
+            Self::Up => 0,
+            Self::Degraded => 1,
+            Self::Down => 2,
+            Self::Unknown => 3,
+        }
+    }
 }
 
 impl std::fmt::Display for Health {

@@ -1,19 +1,18 @@
 //! B15: ticks for a hundred listeners.
 
-use super::{AS_BARE, AS_BARE_TIME, GOODBYE, NO_LONGER, NO_SLOWER, bare, connected};
+use super::{AS_BARE, AS_BARE_TIME, GOODBYE, NO_LONGER, NO_SLOWER, bare, broker, in_line};
 use crate::bench::Bench;
 use crate::contest::{Contest, milliseconds, rate, told, told_milliseconds};
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use qa_pool::amqp::lapin::options::{
-    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ExchangeDeclareOptions,
-    QueueBindOptions, QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
+    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use qa_pool::amqp::lapin::types::{FieldTable, ShortString};
 use qa_pool::amqp::lapin::{BasicProperties, Channel, Connection, Consumer, ExchangeKind};
 use qa_pool::amqp::{Delivery, Exchange, ExchangePublisher, RabbitMq, Subscriber};
 use qa_pool::core::Resource;
-use qa_servers::System;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,12 +35,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const SPARE: &str = "spare";
 
 pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
-    let server = bench.servers.get(System::RabbitMq).await?;
-    let url = server.vhost("bench-fan-out").await?;
-    bench.driver("lapin");
-    let resource = connected(&url, RabbitMq::new).await?;
-    let version = resource.about().await?.version.unwrap_or_default();
-    bench.takes_part(format!("rabbitmq-server {version}"));
+    let (url, resource) = broker(bench, "bench-fan-out").await?;
     let ours = Arc::new(Ours::listen(&resource).await?);
     let bare = Arc::new(Bare::listen(&url).await?);
     let aio_pika = bench.python("day.py", "aio-pika", &url).await?;
@@ -168,12 +162,11 @@ impl Ours {
 
     async fn rebind(&self, times: usize) -> Result<Duration> {
         let listener = self.subscribers.first().context("nobody listens")?;
-        let began = Instant::now();
-        for _ in 0..times {
+        in_line(times, || async {
             listener.bind(SPARE).await?;
-            listener.unbind(SPARE).await?;
-        }
-        Ok(began.elapsed())
+            Ok(listener.unbind(SPARE).await?)
+        })
+        .await
     }
 }
 
@@ -239,13 +232,13 @@ impl Bare {
 
     async fn rebind(&self, times: usize) -> Result<Duration> {
         let (channel, queue) = &self.first;
-        let began = Instant::now();
-        for _ in 0..times {
+        in_line(times, || async {
             bind(channel, queue, SPARE).await?;
             let (exchange, key) = (EXCHANGE.into(), SPARE.into());
-            channel.queue_unbind(queue.clone(), exchange, key, FieldTable::default()).await?;
-        }
-        Ok(began.elapsed())
+            let nothing = FieldTable::default();
+            Ok(channel.queue_unbind(queue.clone(), exchange, key, nothing).await?)
+        })
+        .await
     }
 
     async fn close(&self) -> Result<()> {
@@ -263,7 +256,7 @@ async fn bind(channel: &Channel, queue: &ShortString, key: &str) -> Result<()> {
 async fn acknowledge(mut consumer: Consumer, tally: Arc<Tally>) {
     while let Some(Ok(delivery)) = consumer.next().await {
         tally.note();
-        if delivery.ack(qa_pool::amqp::lapin::options::BasicAckOptions::default()).await.is_err() {
+        if delivery.ack(BasicAckOptions::default()).await.is_err() {
             return;
         }
     }

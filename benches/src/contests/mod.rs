@@ -22,10 +22,13 @@ mod tick;
 mod waiting;
 pub(crate) mod workloads;
 
+use crate::bench::Bench;
 use crate::budget::Budget;
 use anyhow::Result;
+use qa_pool::amqp::RabbitMq;
 use qa_pool::core::{Resource, Target};
 use qa_pool::{Backend, Settings};
+use qa_servers::System;
 use std::time::{Duration, Instant};
 
 /// For ending what a benchmark has connected.
@@ -49,6 +52,29 @@ pub(crate) async fn connected<B: Backend>(
     let resource = Resource::new(B::SYSTEM, backend, settings);
     resource.connect().await?;
     Ok(resource)
+}
+
+/// How long it takes to do this so often, one after the other.
+pub(crate) async fn in_line<F, Fut>(times: usize, mut once: F) -> Result<Duration>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<()>>,
+{
+    let began = Instant::now();
+    for _ in 0..times {
+        once().await?;
+    }
+    Ok(began.elapsed())
+}
+
+/// A virtual host on the broker: its URL, and one of our resources that is connected to it.
+pub(crate) async fn broker(bench: &mut Bench, vhost: &str) -> Result<(String, Resource<RabbitMq>)> {
+    let url = bench.servers.get(System::RabbitMq).await?.vhost(vhost).await?;
+    bench.driver("lapin");
+    let ours = connected(&url, RabbitMq::new).await?;
+    let version = ours.about().await?.version.unwrap_or_default();
+    bench.takes_part(format!("rabbitmq-server {version}"));
+    Ok((url, ours))
 }
 
 /// How long so many tasks take that start together, each given its number.

@@ -1,7 +1,7 @@
 //! One operation of each system, through ours and with the bare driver.
 
 use super::publish::{confirming, publish_bare, publish_ours};
-use super::{GOODBYE, bare, connected};
+use super::{GOODBYE, bare, connected, in_line};
 use crate::contest::{Party, milliseconds};
 use anyhow::{Context, Result};
 use qa_pool::amqp::lapin::{Channel, Connection};
@@ -16,7 +16,6 @@ use qa_pool::redis::redis::AsyncCommands;
 use qa_pool::redis::redis::aio::MultiplexedConnection;
 use qa_servers::{Server, System};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The queue that is published to, and the key and the collection that are read.
 pub(super) const NAME: &str = "bench_each";
@@ -173,13 +172,7 @@ pub(super) fn ours_kept(ours: &Arc<Ours>, count: usize) -> impl Party + 'static 
     let ours = Arc::clone(ours);
     milliseconds(count, move || {
         let ours = Arc::clone(&ours);
-        async move {
-            let began = Instant::now();
-            for _ in 0..count {
-                ours.once().await?;
-            }
-            Ok(began.elapsed())
-        }
+        async move { in_line(count, || ours.once()).await }
     })
 }
 
@@ -188,13 +181,7 @@ pub(super) fn bare_kept(bare: &Arc<Bare>, count: usize) -> impl Party + 'static 
     let bare = Arc::clone(bare);
     milliseconds(count, move || {
         let bare = Arc::clone(&bare);
-        async move {
-            let began = Instant::now();
-            for _ in 0..count {
-                bare.once().await?;
-            }
-            Ok(began.elapsed())
-        }
+        async move { in_line(count, || bare.once()).await }
     })
 }
 
@@ -204,13 +191,12 @@ pub(super) fn bare_each(system: System, url: &str, count: usize) -> impl Party +
     milliseconds(count, move || {
         let url = url.clone();
         async move {
-            let began = Instant::now();
-            for _ in 0..count {
+            let once = || async {
                 let client = Bare::connect(system, &url).await?;
                 client.once().await?;
-                client.close().await?;
-            }
-            Ok(began.elapsed())
+                client.close().await
+            };
+            in_line(count, once).await
         }
     })
 }

@@ -1,6 +1,6 @@
 //! B5: confirmed publishes, so many outstanding.
 
-use super::{AS_BARE, GOODBYE, NO_SLOWER, bare, connected};
+use super::{AS_BARE, GOODBYE, NO_SLOWER, bare, broker};
 use crate::bench::Bench;
 use crate::budget::Budget;
 use crate::contest::{Contest, Doing, Party, number, rate, told};
@@ -11,8 +11,7 @@ use qa_pool::amqp::lapin::options::{
 };
 use qa_pool::amqp::lapin::types::FieldTable;
 use qa_pool::amqp::lapin::{BasicProperties, Channel, Connection};
-use qa_pool::amqp::{Publisher, PublisherSettings, RabbitMq};
-use qa_servers::System;
+use qa_pool::amqp::{Publisher, PublisherSettings};
 use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
@@ -30,12 +29,7 @@ const PEERS: [(&str, &[Budget]); 3] =
     [("deadpool-lapin", &[NO_SLOWER]), ("bb8-lapin", &[NO_SLOWER]), ("amqprs", &[])];
 
 pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
-    let server = bench.servers.get(System::RabbitMq).await?;
-    let url = server.vhost("bench-publish").await?;
-    bench.driver("lapin");
-    let ours = connected(&url, RabbitMq::new).await?;
-    let version = ours.about().await?.version.unwrap_or_default();
-    bench.takes_part(format!("rabbitmq-server {version}"));
+    let (url, ours) = broker(bench, "bench-publish").await?;
     let connection = bare::rabbit(&url).await?;
     let channel = confirming(&connection, BARE).await?;
     // For the queue, and to empty it.

@@ -1,17 +1,18 @@
 //! B16: what QUANTAXIS does with Redis all day.
 
-use super::{AS_BARE, GOODBYE, NO_LONGER, NO_SLOWER, bare, connected, redis::version};
+use super::redis::version;
+use super::{AS_BARE, GOODBYE, NO_LONGER, NO_SLOWER, bare, connected, in_line};
 use crate::bench::Bench;
 use crate::child::Child;
 use crate::contest::{Contest, Party, milliseconds, rate, told, told_milliseconds};
 use anyhow::{Result, ensure};
 use qa_pool::core::Resource;
 use qa_pool::redis::redis::aio::{ConnectionLike, MultiplexedConnection};
-use qa_pool::redis::redis::{AsyncCommands, Script, pipe};
-use qa_pool::redis::{LockSettings, Locks, Redis};
+use qa_pool::redis::redis::{AsyncCommands, Script, cmd, pipe};
+use qa_pool::redis::{Client, LockSettings, Locks, Redis};
 use qa_servers::System;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// Commands of one pipeline.
@@ -47,19 +48,15 @@ fn leased<F, Fut>(
     work: F,
 ) -> impl Party + 'static
 where
-    F: Fn(qa_pool::redis::Client) -> Fut + Clone + Send + Sync + 'static,
+    F: Fn(Client) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<()>> + Send + 'static,
 {
     let ours = ours.clone();
-    rate(times * things, move || {
+    repeated(times, things, move || {
         let (ours, work) = (ours.clone(), work.clone());
         async move {
-            let began = Instant::now();
-            for _ in 0..times {
-                let lease = ours.acquire().await?;
-                work(lease.clone()).await?;
-            }
-            Ok(began.elapsed())
+            let lease = ours.acquire().await?;
+            work(lease.clone()).await
         }
     })
 }
@@ -76,16 +73,16 @@ where
     Fut: Future<Output = Result<()>> + Send + 'static,
 {
     let bare = bare.clone();
-    rate(times * things, move || {
-        let (bare, work) = (bare.clone(), work.clone());
-        async move {
-            let began = Instant::now();
-            for _ in 0..times {
-                work(bare.clone()).await?;
-            }
-            Ok(began.elapsed())
-        }
-    })
+    repeated(times, things, move || work(bare.clone()))
+}
+
+/// A party that does this so often, one after the other; of so many things each time.
+fn repeated<F, Fut>(times: usize, things: usize, once: F) -> impl Party + 'static
+where
+    F: Fn() -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = Result<()>> + Send + 'static,
+{
+    rate(times * things, move || in_line(times, once.clone()))
 }
 
 /// Signals, a thousand in one round trip.
@@ -149,22 +146,16 @@ fn locks(
     let through_ours = milliseconds(times, move || {
         let locks = Arc::clone(&locks);
         async move {
-            let began = Instant::now();
-            for _ in 0..times {
-                locks.acquire("bench-ours", LEASE).await?.release().await?;
-            }
-            Ok(began.elapsed())
+            let once = || async { Ok(locks.acquire("bench-ours", LEASE).await?.release().await?) };
+            in_line(times, once).await
         }
     });
     let bare = bare.clone();
     let by_hand = milliseconds(times, move || {
-        let mut bare = bare.clone();
+        let bare = bare.clone();
         async move {
-            let (began, release) = (Instant::now(), Script::new(RELEASE));
-            for _ in 0..times {
-                locked_by_hand(&mut bare, &release).await?;
-            }
-            Ok(began.elapsed())
+            let release = Script::new(RELEASE);
+            in_line(times, || locked_by_hand(bare.clone(), &release)).await
         }
     });
     let line = told_milliseconds(redis_py, format!("lock {times}"), times);
@@ -173,14 +164,14 @@ fn locks(
         .beside("redis-py", &[NO_LONGER], line)
 }
 
-async fn locked_by_hand(connection: &mut MultiplexedConnection, release: &Script) -> Result<()> {
+async fn locked_by_hand(mut connection: MultiplexedConnection, release: &Script) -> Result<()> {
     const KEY: &str = "bench-bare";
     let token = "one of its own";
-    let mut take = qa_pool::redis::redis::cmd("SET");
+    let mut take = cmd("SET");
     take.arg(KEY).arg(token).arg("NX").arg("PX").arg(LEASE.as_millis().to_string());
-    let answer: Option<String> = take.query_async(connection).await?;
+    let answer: Option<String> = take.query_async(&mut connection).await?;
     ensure!(answer.is_some(), "somebody has the lock");
-    let given: usize = release.key(KEY).arg(token).invoke_async(connection).await?;
+    let given: usize = release.key(KEY).arg(token).invoke_async(&mut connection).await?;
     ensure!(given == 1, "the lock was lost");
     Ok(())
 }

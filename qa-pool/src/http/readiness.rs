@@ -61,24 +61,14 @@ fn missing(group: &GroupStatus) -> Missing {
 }
 
 fn part(group: &GroupStatus) -> Part {
+    let healths = group.members.iter().map(|member| member.health.health);
     Part {
         name: group.name.clone(),
         system: group.system,
         required: group.required,
         ready: is_ready(group),
         state: group.state.as_str(),
-        health: health(group).as_str(),
-    }
-}
-
-/// As [`Group::health`](qa_resource_core::Group::health) has it: the best member speaks for its group, and
-/// it is degraded where another is not up.
-fn health(group: &GroupStatus) -> Health {
-    let best = group.members.iter().find(|member| member.state == group.state);
-    let all_up = group.members.iter().all(|member| member.health.health == Health::Up);
-    match best.map_or(Health::Unknown, |best| best.health.health) {
-        Health::Up if !all_up => Health::Degraded,
-        health => health,
+        health: Health::of_several(healths).as_str(),
     }
 }
 
@@ -104,7 +94,7 @@ mod tests {
         ] {
             let members = healths.iter().map(|health| status(*health, None)).collect();
             let group = GroupStatus { members, ..group("quotes", true, State::Ready) };
-            assert_eq!(health(&group), expected, "{healths:?}");
+            assert_eq!(part(&group).health, expected.as_str(), "{healths:?}");
         }
     }
 

@@ -281,25 +281,19 @@ impl<B: Backend> Group<B> {
     }
 
     fn of_all(&self, readings: Vec<Reading>) -> Reading {
-        let rank = |reading: &Reading| match reading.health {
-            Health::Up => 0,
-            Health::Degraded => 1,
-            Health::Down => 2,
-            Health::Unknown => 3,
-        };
+        let health = Health::of_several(readings.iter().map(|reading| reading.health));
         let worse = readings.iter().filter(|reading| reading.health != Health::Up).count();
         let cause = readings.iter().find_map(|reading| reading.error.clone());
         let all = readings.len();
-        let Some(best) = readings.into_iter().min_by_key(rank) else {
-            return Reading::new(Health::Unknown, None, None);
-        };
-        if best.health != Health::Up || worse == 0 {
+        let best = readings.into_iter().min_by_key(|reading| reading.health.rank());
+        let Some(best) = best else { return Reading::new(health, None, None) };
+        if best.health == health {
             return best;
         }
         let cause = cause.as_ref().map_or("none", Error::message);
         let message = format!("{worse} of {all} members are not up; a cause: {cause}");
         let error = Error::new(crate::ErrorKind::Connect, self.name(), message);
-        Reading { health: Health::Degraded, error: Some(error), ..best }
+        Reading { health, error: Some(error), ..best }
     }
 
     /// The settings of its members; where they differ, those of the first.
