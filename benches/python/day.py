@@ -3,7 +3,7 @@ resource managers call or with the asyncio one that does the same, and says how 
 
 usage: day.py PACKAGE, with the server's URL in QA_BENCH_URL
 A line is what to do and how often: `ticks 2100 15000` publishes so many and waits for so many deliveries,
-`rebind 200`, `pipeline 50`, `list 500`, `lock 500`.
+`rebind 200`, `market 5000`, `pipeline 50`, `list 500`, `lock 500`.
 """
 
 import asyncio
@@ -72,6 +72,14 @@ class AioPika:
         for _ in range(count):
             await self.first.bind("ticks-aio-pika", "spare")
             await self.first.unbind("ticks-aio-pika", "spare")
+
+    async def market(self, count):
+        channel = await self.listening.channel()
+        queue = await channel.declare_queue(exclusive=True)
+        for number in range(count):
+            await queue.bind("ticks-aio-pika", f"stock-{number}")
+        await queue.delete()
+        await channel.close()
 
     def do(self, what, *counts):
         self.loop.run_until_complete(getattr(self, what)(*counts))

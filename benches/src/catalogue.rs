@@ -142,7 +142,8 @@ pub(crate) const ALL: &[Benchmark] = &[
                 70 keys in turn, unconfirmed, and 100 listeners with a queue of their own, each bound by 5 keys, \
                 so a message has seven listeners or eight. Each delivery is acknowledged. The time ends with the \
                 last delivery. Everyone has a connection to publish and one to listen, with a channel for each \
-                listener, and 64 messages sent ahead. A key that is taken and given up is two round trips.",
+                listener, and 64 messages sent ahead. A key that is taken and given up is two round trips. A \
+                market is 5,000 keys, for a queue that is declared for them and deleted.",
         hold: |bench| Box::pin(contests::fan_out::hold(bench)),
     },
     Benchmark {

@@ -65,7 +65,7 @@ impl RabbitMq {
     /// The same backend, which declares `topology` with every connect.
     #[must_use]
     pub fn with_topology(mut self, topology: Topology) -> Self {
-        self.topology = Arc::new(tokio::sync::Mutex::new(topology));
+        self.topology = Arc::new(tokio::sync::Mutex::new(topology.into()));
         self
     }
 
@@ -91,9 +91,16 @@ impl RabbitMq {
         })
     }
 
+    /// A client of this host. How long it may take to say what is to be there depends on how much that is,
+    /// and has only the limit of the attempt.
     async fn connect_to(&self, host: &Host, login: &Login) -> Result<Client, Error> {
-        let (publishing, consuming) =
-            tokio::try_join!(self.link(host, login, "publish"), self.link(host, login, "consume"))?;
+        let limit = self.options.host_limit;
+        let links = async {
+            tokio::try_join!(self.link(host, login, "publish"), self.link(host, login, "consume"))
+        };
+        let (publishing, consuming) = timeout(limit, links)
+            .await
+            .unwrap_or(Err(Error::TimedOut { doing: "connecting", limit }))?;
         let entities = Entities::new(Arc::clone(&self.topology));
         let client = Client::new(publishing, consuming, entities);
         client.restore().await?;
@@ -123,17 +130,15 @@ impl Backend for RabbitMq {
     async fn connect(&self) -> Result<Client, Error> {
         let mut hosts: Vec<&Host> = self.options.hosts.iter().collect();
         fastrand::shuffle(&mut hosts);
-        let limit = self.options.host_limit;
         let login = self.login().await?;
-        let mut last = Error::TimedOut { doing: "connecting", limit };
+        let mut last = Error::TimedOut { doing: "connecting", limit: self.options.host_limit };
         for host in hosts {
-            match timeout(limit, self.connect_to(host, &login)).await {
-                Ok(Ok(client)) => return Ok(client),
+            match self.connect_to(host, &login).await {
+                Ok(client) => return Ok(client),
                 // The nodes of a cluster agree on passwords and topology: the next one would
                 // refuse us too.
-                Ok(Err(error)) if !classify(&error).kind.is_transient() => return Err(error),
-                Ok(Err(error)) => last = error,
-                Err(_) => last = Error::TimedOut { doing: "connecting", limit },
+                Err(error) if !classify(&error).kind.is_transient() => return Err(error),
+                Err(error) => last = error,
             }
         }
         Err(last)

@@ -3,6 +3,8 @@
 use crate::entities::Entities;
 use crate::error::name;
 use crate::{Binding, Destination, Error, Exchange, Queue, Topology};
+use futures_util::stream::FuturesOrdered;
+use futures_util::{StreamExt, TryStreamExt};
 use lapin::Channel;
 use lapin::options::{
     ExchangeBindOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, ExchangeUnbindOptions,
@@ -10,22 +12,52 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 
+/// How many questions are under way at once: a broker answers those of a channel in order, and a round
+/// trip for each of a thousand bindings would take longer than an attempt to connect may.
+const AHEAD: usize = 256;
+
 /// Declares everything, in order, and stops at the first refusal: it closes the channel.
 pub(crate) async fn declare(
     channel: &Channel,
     topology: &Topology,
     entities: &Entities,
 ) -> Result<(), Error> {
+    let mut questions = Questions::new();
     for exchange in &topology.exchanges {
-        declare_exchange(channel, exchange).await?;
+        questions.ask(declare_exchange(channel, exchange)).await?;
     }
+    questions.end().await?;
+    let mut questions = Questions::new();
     for queue in &topology.queues {
-        declare_queue(channel, queue, entities).await?;
+        questions.ask(declare_queue(channel, queue, entities)).await?;
     }
+    questions.end().await?;
+    let mut questions = Questions::new();
     for binding in &topology.bindings {
-        bind(channel, binding, entities).await?;
+        questions.ask(bind(channel, binding, entities)).await?;
     }
-    Ok(())
+    questions.end().await
+}
+
+/// Questions that are asked in order, ahead of their answers. The first error is that of the first that
+/// was refused: it closes the channel, and with it ends what comes after it.
+struct Questions<F: Future>(FuturesOrdered<F>);
+
+impl<F: Future<Output = Result<(), Error>>> Questions<F> {
+    fn new() -> Self {
+        Self(FuturesOrdered::new())
+    }
+
+    /// Asks one more, once few enough are open.
+    async fn ask(&mut self, question: F) -> Result<(), Error> {
+        self.0.push_back(question);
+        if self.0.len() > AHEAD { self.0.next().await.unwrap_or(Ok(())) } else { Ok(()) }
+    }
+
+    /// Waits for all answers.
+    async fn end(&mut self) -> Result<(), Error> {
+        self.0.by_ref().try_collect().await
+    }
 }
 
 async fn declare_exchange(channel: &Channel, exchange: &Exchange) -> Result<(), Error> {

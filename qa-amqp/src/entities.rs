@@ -1,6 +1,7 @@
 //! What is to be on the broker: remembered over connections, and changed on the present one.
 
 use crate::declare;
+use crate::topology::Known;
 use crate::{Binding, Client, Error, Topology};
 use lapin::Channel;
 use lapin::types::ShortString;
@@ -14,7 +15,7 @@ const DECLARE_LIMIT: Duration = Duration::from_secs(30);
 
 /// What every connect declares. Locked for as long as it is being made true on a broker: what is
 /// declared while a connection is lost is on the next one, or the caller hears that it is not.
-pub(crate) type Remembered = Arc<tokio::sync::Mutex<Topology>>;
+pub(crate) type Remembered = Arc<tokio::sync::Mutex<Known>>;
 
 /// The queues that this connection's broker has named, by the names that they have here.
 pub(crate) type Names = HashMap<String, ShortString>;
@@ -55,7 +56,7 @@ impl Client {
     pub async fn declare(&self, topology: Topology) -> Result<(), Error> {
         let mut known = self.entities().remembered.lock().await;
         self.apply(&topology).await?;
-        *known = std::mem::take(&mut *known).and(topology);
+        known.add(topology);
         Ok(())
     }
 
@@ -150,7 +151,7 @@ impl Client {
     /// Declares everything that is remembered.
     pub(crate) async fn restore(&self) -> Result<(), Error> {
         let known = self.entities().remembered.lock().await;
-        self.apply(&known).await
+        self.apply(&known.all()).await
     }
 
     /// A refusal closes the channel.

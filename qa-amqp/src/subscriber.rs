@@ -95,9 +95,8 @@ impl Subscriber {
         let group = group.into();
         let (from, to) = (exchange.name.clone(), queue.name.clone());
         settings.queue.clone_from(&to);
-        let topology = Topology::new().exchange(exchange).queue(queue);
-        let topology =
-            keys.into_iter().fold(topology, |all, key| all.bind(Binding::queue(&*to, &*from, key)));
+        let mut topology = Topology::new().exchange(exchange).queue(queue);
+        topology.bindings.extend(keys.into_iter().map(|key| Binding::queue(&*to, &*from, key)));
         group.run_idempotent(async |lease| lease.declare(topology.clone()).await).await?;
         let consumer = Consumer::start(&group, settings, handler);
         Ok(Self { group, exchange: from, queue: to, consumer })

@@ -2,12 +2,13 @@
 
 use super::{AS_BARE, AS_BARE_TIME, GOODBYE, NO_LONGER, NO_SLOWER, bare, broker, in_line};
 use crate::bench::Bench;
+use crate::child::Child;
 use crate::contest::{Contest, milliseconds, rate, told, told_milliseconds};
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use qa_pool::amqp::lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
-    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use qa_pool::amqp::lapin::types::{FieldTable, ShortString};
 use qa_pool::amqp::lapin::{BasicProperties, Channel, Connection, Consumer, ExchangeKind};
@@ -17,7 +18,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 
 /// What is traded, each under a key of its own.
@@ -84,9 +85,54 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
         .beside("bare driver", &[AS_BARE_TIME], through_bare)
         .beside("aio-pika", &[NO_LONGER], line);
     bench.hold(contest).await?;
+    bench.hold(markets(bench, &resource, &bare, &aio_pika)).await?;
     bare.close().await?;
     resource.close(GOODBYE).await;
     Ok(())
+}
+
+/// Somebody who listens to a whole market, comes and goes.
+fn markets(
+    bench: &Bench,
+    resource: &Resource<RabbitMq>,
+    bare: &Arc<Bare>,
+    aio_pika: &Arc<Mutex<Child>>,
+) -> Contest {
+    let keys = bench.pick(50, 5_000);
+    let through_ours = rate(keys, {
+        let resource = resource.clone();
+        move || {
+            let resource = resource.clone();
+            async move { all_through_ours(&resource, keys).await }
+        }
+    });
+    let one_by_one = rate(keys, {
+        let bare = Arc::clone(bare);
+        move || {
+            let bare = Arc::clone(&bare);
+            async move { bare.all(keys).await }
+        }
+    });
+    let line = told(aio_pika, format!("market {keys}"), keys);
+    let title = "W6 a listener to all of a market, who comes and goes";
+    Contest::new(title, &["keys/s"], "qa-amqp", through_ours)
+        .rounds_at_most(10)
+        .beside("bare driver, one by one", &[NO_SLOWER], one_by_one)
+        .beside("aio-pika", &[NO_SLOWER], line)
+}
+
+async fn all_through_ours(resource: &Resource<RabbitMq>, keys: usize) -> Result<Duration> {
+    let began = Instant::now();
+    let ignore = |_: Delivery| async { Ok::<_, Infallible>(()) };
+    let exchange = Exchange::direct("ticks-ours");
+    let subscriber = Subscriber::start(resource, exchange, (0..keys).map(stock), ignore).await?;
+    subscriber.unsubscribe().await?;
+    Ok(began.elapsed())
+}
+
+/// What nothing is published under.
+fn stock(number: usize) -> String {
+    format!("stock-{number}")
 }
 
 /// The keys of a listener: each key has seven listeners, or eight.
@@ -239,6 +285,20 @@ impl Bare {
             Ok(channel.queue_unbind(queue.clone(), exchange, key, nothing).await?)
         })
         .await
+    }
+
+    async fn all(&self, keys: usize) -> Result<Duration> {
+        let began = Instant::now();
+        let channel = self.listening.create_channel().await?;
+        let own = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+        let queue =
+            channel.queue_declare("".into(), own, FieldTable::default()).await?.name().clone();
+        for key in (0..keys).map(stock) {
+            bind(&channel, &queue, &key).await?;
+        }
+        channel.queue_delete(queue, QueueDeleteOptions::default()).await?;
+        channel.close(200, "done".into()).await?;
+        Ok(began.elapsed())
     }
 
     async fn close(&self) -> Result<()> {

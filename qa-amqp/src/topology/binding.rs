@@ -1,6 +1,7 @@
 //! Bindings as data.
 
 use lapin::types::{AMQPValue, FieldTable};
+use std::hash::{Hash, Hasher};
 
 /// A binding: what an exchange routes on, and where to.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,12 +17,23 @@ pub struct Binding {
 }
 
 /// What a binding leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Destination {
     /// A queue of this name.
     Queue(String),
     /// Another exchange of this name.
     Exchange(String),
+}
+
+/// Only an argument that is no number (NaN) is unlike itself: such a binding is declared once for each time
+/// that it is said, which changes nothing on the broker.
+impl Eq for Binding {}
+
+impl Hash for Binding {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Few differ in nothing but their arguments, which have no hash.
+        (&self.exchange, &self.to, &self.routing_key).hash(state);
+    }
 }
 
 impl Binding {

@@ -2,10 +2,12 @@
 
 mod binding;
 mod exchange;
+mod known;
 mod queue;
 
 pub use binding::{Binding, Destination};
 pub use exchange::Exchange;
+pub(crate) use known::Known;
 pub use queue::{Overflow, Queue};
 
 use std::time::Duration;
@@ -102,23 +104,6 @@ impl Topology {
         let with = other.queues.into_iter().fold(with, Self::queue);
         other.bindings.into_iter().fold(with, Self::bind)
     }
-
-    /// Takes a queue and the bindings that lead to it out.
-    pub(crate) fn forget_queue(&mut self, name: &str) {
-        self.queues.retain(|queue| queue.name != name);
-        self.bindings.retain(|binding| !binding.leads_to_queue(name));
-    }
-
-    /// Takes an exchange and the bindings from it and to it out.
-    pub(crate) fn forget_exchange(&mut self, name: &str) {
-        self.exchanges.retain(|exchange| exchange.name != name);
-        self.bindings.retain(|binding| !binding.touches_exchange(name));
-    }
-
-    /// Takes a binding out.
-    pub(crate) fn forget_binding(&mut self, binding: &Binding) {
-        self.bindings.retain(|known| known != binding);
-    }
 }
 
 #[cfg(test)]
@@ -145,26 +130,6 @@ mod tests {
         assert!(exchange.durable && !exchange.auto_delete && !exchange.internal);
         let queue = Queue::new("q");
         assert!(queue.durable && !queue.exclusive && !queue.auto_delete);
-    }
-
-    #[test]
-    fn what_is_forgotten_takes_its_bindings_along() {
-        let mut topology = Topology::new()
-            .exchange(Exchange::topic("x"))
-            .exchange(Exchange::fanout("y"))
-            .queue(Queue::new("q"))
-            .queue(Queue::new("x"))
-            .bind(Binding::queue("q", "x", "k"))
-            .bind(Binding::queue("x", "y", ""))
-            .bind(Binding::exchange("y", "x", "k"));
-        topology.forget_binding(&Binding::queue("q", "x", "other"));
-        topology.forget_queue("q");
-        assert_eq!((topology.queues.len(), topology.bindings.len()), (1, 2));
-        // A queue that is called as the exchange is another thing.
-        topology.forget_exchange("x");
-        assert_eq!(topology.bindings, [Binding::queue("x", "y", "")]);
-        topology.forget_binding(&Binding::queue("x", "y", ""));
-        assert_eq!((topology.exchanges.len(), topology.bindings.len()), (1, 0));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use qa_amqp::{
     RabbitMq, Topology,
 };
 use qa_resource_core::{Backend, ErrorKind, Lease, Resource, Settings};
+use qa_servers::proxy::{FaultProxy, Faults, Way};
 use qa_servers::testing::eventually;
 use serde_json::Value;
 use std::convert::Infallible;
@@ -96,6 +97,48 @@ async fn a_clash_names_the_entity_and_nothing_is_remembered_of_it() {
     drop(lease);
 
     drop(on_the_next_connection(&resource).await);
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_the_first_that_is_refused_is_named() {
+    let url = vhost("refused").await;
+    let resource = with_bars(&url).await;
+    let lease = resource.acquire().await.unwrap();
+    let bind = |topology: Topology, number| {
+        let exchange = if number == 400 { "nowhere" } else { "amq.direct" };
+        topology.bind(Binding::queue("bars", exchange, format!("key-{number}")))
+    };
+    let error = lease.declare((0..1_000).fold(Topology::new(), bind)).await.unwrap_err();
+    assert_eq!(error.reply_code(), Some(404));
+    let named = "binding of `bars` to `nowhere`";
+    assert!(matches!(&error, Error::Declare { entity, .. } if entity == named), "{error}");
+    drop(lease);
+
+    // None of them is remembered: the next connection would be refused, too.
+    drop(on_the_next_connection(&resource).await);
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_bindings_are_there_again_over_a_long_line() {
+    let proxy = FaultProxy::open(shared().await.port()).await;
+    // Forty seconds, were each of them a round trip of its own: an attempt has five.
+    let late = Way { latency: Duration::from_millis(20), ..Way::default() };
+    proxy.set(Faults::both(late));
+    let url = proxy.url(&vhost("far").await);
+    let topology = Topology::new().queue(Queue::new("mine").exclusive());
+    let topology = (0..1_000).fold(topology, |topology, number| {
+        topology.bind(Binding::queue("mine", "amq.direct", format!("key-{number}")))
+    });
+    let resource = declaring(&url, topology).await;
+
+    let lease = on_the_next_connection(&resource).await;
+    let publisher = publisher(&resource);
+    let last = publisher.publish("amq.direct", "key-999", b"tick", no_properties());
+    let _ = timeout(PATIENCE, last).await.unwrap().unwrap();
+    assert_eq!(depth(&lease, "mine").await, (1, 0));
+    drop((publisher, lease));
     close(resource).await;
 }
 

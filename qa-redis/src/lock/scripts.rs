@@ -2,7 +2,8 @@
 //!
 //! Keys: the lock, whose value is its owner; the fence, the last token that was given; the queue, a
 //! sorted set of who waits by the order of coming; and until when each of them counts as waiting. All
-//! four are in one slot. The first 16 letters of an owner say whose it is.
+//! four are in one slot. Who holds the lock is not in the queue. The first 16 letters of an owner say
+//! whose it is.
 
 use redis::Script;
 use std::sync::LazyLock;
@@ -31,18 +32,23 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local now_ms = math.floor(now / 1000)
-for _, gone in ipairs(redis.call('ZRANGEBYSCORE', waiters, '-inf', now_ms)) do
-  redis.call('ZREM', queue, gone)
-  redis.call('ZREM', waiters, gone)
-end
 local first = redis.call('ZRANGE', queue, 0, 0)[1]
+if first then
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', waiters, '-inf', now_ms)) do
+    redis.call('ZREM', queue, gone)
+    redis.call('ZREM', waiters, gone)
+  end
+  first = redis.call('ZRANGE', queue, 0, 0)[1]
+end
 if not holder and (not first or first == owner) then
   local token = math.max(now, (tonumber(redis.call('GET', fence)) or 0) + 1)
   token = string.format('%.0f', token)
   redis.call('SET', lock, owner, 'PX', ttl)
   redis.call('SET', fence, token)
-  redis.call('ZREM', queue, owner)
-  redis.call('ZREM', waiters, owner)
+  if first then
+    redis.call('ZREM', queue, owner)
+    redis.call('ZREM', waiters, owner)
+  end
   return {1, token, 0}
 end
 if patience > 0 then
@@ -91,12 +97,15 @@ pub(super) static LEAVE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local lock, queue, waiters, owner = KEYS[1], KEYS[3], KEYS[4], ARGV[1]
-redis.call('ZREM', queue, owner)
-redis.call('ZREM', waiters, owner)
 local holder = redis.call('GET', lock)
 local ours = holder == owner
-if holder and not ours then return {0, ''} end
-if ours then redis.call('DEL', lock) end
+if ours then
+  redis.call('DEL', lock)
+else
+  redis.call('ZREM', queue, owner)
+  redis.call('ZREM', waiters, owner)
+  if holder then return {0, ''} end
+end
 local first = redis.call('ZRANGE', queue, 0, 0)[1] or ''
 local whose = string.sub(first, 1, 16)
 if first ~= '' and whose ~= string.sub(owner, 1, 16) then

@@ -23,11 +23,12 @@ async fn write(set: &MongoReplicaSet, client: &Client, what: &str) -> u64 {
         collection.insert_one(doc! {}).await?;
         collection.count_documents(doc! {}).await
     };
-    match timeout(WRITE, write).await {
-        Ok(Ok(count)) => count,
-        Ok(Err(error)) => panic!("{what}: {error}\n{}", states(set).await),
-        Err(_) => panic!("{what}: not within {WRITE:?}\n{}", states(set).await),
-    }
+    let failed = match timeout(WRITE, write).await.map_err(|elapsed| elapsed.to_string()) {
+        Ok(Ok(count)) => return count,
+        Ok(Err(error)) => error.to_string(),
+        Err(elapsed) => elapsed,
+    };
+    panic!("{what}: {failed}\n{}", states(set).await);
 }
 
 /// What each node says of all of them: a write that hangs waits for one of these.
