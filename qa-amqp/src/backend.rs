@@ -62,7 +62,8 @@ impl RabbitMq {
         })
     }
 
-    /// The same backend, which declares `topology` with every connect.
+    /// The same backend, which declares `topology` with every connect, in the time of the attempt
+    /// (`connect_timeout`).
     #[must_use]
     pub fn with_topology(mut self, topology: Topology) -> Self {
         self.topology = Arc::new(tokio::sync::Mutex::new(topology.into()));
@@ -91,8 +92,8 @@ impl RabbitMq {
         })
     }
 
-    /// A client of this host. How long it may take to say what is to be there depends on how much that is,
-    /// and has only the limit of the attempt.
+    /// A client of this host, which may be silent for as long as its limit is, and has the time of the attempt to
+    /// make what is to be there.
     async fn connect_to(&self, host: &Host, login: &Login) -> Result<Client, Error> {
         let limit = self.options.host_limit;
         let links = async {
@@ -103,7 +104,7 @@ impl RabbitMq {
             .unwrap_or(Err(Error::TimedOut { doing: "connecting", limit }))?;
         let entities = Entities::new(Arc::clone(&self.topology));
         let client = Client::new(publishing, consuming, entities);
-        client.restore().await?;
+        client.restore(limit).await?;
         Ok(client)
     }
 

@@ -23,7 +23,7 @@ impl Channels {
     }
 
     /// Keeps a channel; the driver closes the one that there is no room for.
-    fn give_back(&self, channel: Channel) {
+    pub(crate) fn give_back(&self, channel: Channel) {
         let mut idle = self.lock();
         if idle.len() < IDLE && channel.status().connected() {
             idle.push(channel);

@@ -3,60 +3,93 @@
 use crate::entities::Entities;
 use crate::error::name;
 use crate::{Binding, Destination, Error, Exchange, Queue, Topology};
+use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
-use futures_util::{StreamExt, TryStreamExt};
 use lapin::Channel;
 use lapin::options::{
     ExchangeBindOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, ExchangeUnbindOptions,
     QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::FieldTable;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
 
 /// How many questions are under way at once: a broker answers those of a channel in order, and a round
 /// trip for each of a thousand bindings would take longer than an attempt to connect may.
 const AHEAD: usize = 256;
 
-/// Declares everything, in order, and stops at the first refusal: it closes the channel.
+/// What takes longer is told: all of it is done again with the next connect, in an attempt's time, which is five
+/// seconds by default.
+const LONG: Duration = Duration::from_secs(2);
+
+/// Declares everything, in order, and stops at the first refusal: it closes the channel. The broker may
+/// be silent for as long as `silence`.
 pub(crate) async fn declare(
     channel: &Channel,
     topology: &Topology,
     entities: &Entities,
+    silence: Duration,
 ) -> Result<(), Error> {
-    let mut questions = Questions::new();
+    let began = Instant::now();
+    let mut questions = Questions::new(silence);
     for exchange in &topology.exchanges {
         questions.ask(declare_exchange(channel, exchange)).await?;
     }
     questions.end().await?;
-    let mut questions = Questions::new();
+    let mut questions = Questions::new(silence);
     for queue in &topology.queues {
         questions.ask(declare_queue(channel, queue, entities)).await?;
     }
     questions.end().await?;
-    let mut questions = Questions::new();
+    let mut questions = Questions::new(silence);
     for binding in &topology.bindings {
         questions.ask(bind(channel, binding, entities)).await?;
     }
-    questions.end().await
+    questions.end().await?;
+    let (took, bindings) = (began.elapsed(), topology.bindings.len());
+    if took > LONG {
+        tracing::warn!(
+            ?took,
+            bindings,
+            "declaring took long, and is done with every connect: `connect_timeout` has to be longer"
+        );
+    }
+    Ok(())
 }
 
 /// Questions that are asked in order, ahead of their answers. The first error is that of the first that
 /// was refused: it closes the channel, and with it ends what comes after it.
-struct Questions<F: Future>(FuturesOrdered<F>);
+struct Questions<F: Future> {
+    open: FuturesOrdered<F>,
+    silence: Duration,
+}
 
 impl<F: Future<Output = Result<(), Error>>> Questions<F> {
-    fn new() -> Self {
-        Self(FuturesOrdered::new())
+    fn new(silence: Duration) -> Self {
+        Self { open: FuturesOrdered::new(), silence }
     }
 
-    /// Asks one more, once few enough are open.
+    /// Asks one more, and has few enough open.
     async fn ask(&mut self, question: F) -> Result<(), Error> {
-        self.0.push_back(question);
-        if self.0.len() > AHEAD { self.0.next().await.unwrap_or(Ok(())) } else { Ok(()) }
+        self.open.push_back(question);
+        if self.open.len() > AHEAD { self.hear().await } else { Ok(()) }
     }
 
     /// Waits for all answers.
-    async fn end(&mut self) -> Result<(), Error> {
-        self.0.by_ref().try_collect().await
+    async fn end(mut self) -> Result<(), Error> {
+        while !self.open.is_empty() {
+            self.hear().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next answer.
+    async fn hear(&mut self) -> Result<(), Error> {
+        let limit = self.silence;
+        match timeout(limit, self.open.next()).await {
+            Ok(answer) => answer.unwrap_or(Ok(())),
+            Err(_) => Err(Error::TimedOut { doing: "declaring the topology", limit }),
+        }
     }
 }
 

@@ -54,8 +54,14 @@ impl Client {
     /// # Cancel safety
     /// Some of it may be declared; nothing is remembered.
     pub async fn declare(&self, topology: Topology) -> Result<(), Error> {
+        if topology == Topology::default() {
+            return Ok(());
+        }
         let mut known = self.entities().remembered.lock().await;
-        self.apply(&topology).await?;
+        let (all, limit) = (&topology, DECLARE_LIMIT);
+        let work =
+            async |channel: &Channel| declare::declare(channel, all, self.entities(), limit).await;
+        self.limited("declaring the topology", self.with_channel(work)).await?;
         known.add(topology);
         Ok(())
     }
@@ -148,20 +154,23 @@ impl Client {
         self.limited("looking at a queue", self.with_channel(work)).await
     }
 
-    /// Declares everything that is remembered.
-    pub(crate) async fn restore(&self) -> Result<(), Error> {
+    /// Declares everything that is remembered, for as long as the broker is not silent for `silence`.
+    pub(crate) async fn restore(&self, silence: Duration) -> Result<(), Error> {
         let known = self.entities().remembered.lock().await;
-        self.apply(&known.all()).await
-    }
-
-    /// A refusal closes the channel.
-    async fn apply(&self, topology: &Topology) -> Result<(), Error> {
-        if *topology == Topology::default() {
+        let topology = known.all();
+        if topology == Topology::default() {
             return Ok(());
         }
-        let work =
-            async |channel: &Channel| declare::declare(channel, topology, self.entities()).await;
-        self.limited("declaring the topology", self.with_channel(work)).await
+        self.while_consuming(async {
+            let doing = "opening a channel";
+            let channel = timeout(silence, self.channel())
+                .await
+                .unwrap_or(Err(Error::TimedOut { doing, limit: silence }))?;
+            declare::declare(&channel, &topology, self.entities(), silence).await?;
+            self.channels().give_back(channel);
+            Ok(())
+        })
+        .await
     }
 
     async fn limited<T>(

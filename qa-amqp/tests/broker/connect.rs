@@ -1,9 +1,11 @@
 //! Connecting, pinging, closing.
 
 use crate::support::{PATIENCE, backend, close, patient, shared, vhost, with_bars};
-use qa_amqp::RabbitMq;
+use qa_amqp::{Queue, RabbitMq, Topology};
 use qa_resource_core::{Backend, ErrorKind, Resource, State};
+use qa_servers::proxy::{Ending, FaultProxy, Faults, Way};
 use std::time::Instant;
+use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connects_is_ready_and_closes_cleanly() {
@@ -52,4 +54,31 @@ async fn a_host_that_is_down_is_passed_over() {
     }
     let error = backend("hosts", "amqp://127.0.0.1:9").connect().await.unwrap_err();
     assert_eq!(RabbitMq::classify(&error).kind, ErrorKind::Connect, "{error}");
+}
+
+/// What a broker says until a channel is open, after which the next question is one about the topology.
+const CHANNEL_OPEN_OK: u64 = 16;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_says_nothing_after_the_login_is_passed_over() {
+    let (url, port) = (vhost("mute").await, shared().await.port());
+    let proxy = FaultProxy::open(port).await;
+    let alone = backend("alone", &proxy.url(&url));
+    let client = alone.connect().await.unwrap();
+    // Of two connections.
+    let login = proxy.counts().bytes_to_client / 2;
+    alone.close(client).await.unwrap();
+
+    let mute = Some((login + CHANNEL_OPEN_OK, Ending::Silence));
+    proxy.set(Faults { to_client: Way { cut_after: mute, ..Way::default() }, ..Faults::default() });
+    let hosts = format!(":{},127.0.0.1:{port}", proxy.port());
+    let url = url.replace(&format!(":{port}"), &hosts) + "?connection_timeout=500";
+    let before = proxy.counts().accepted;
+    // Until it was the first that was drawn.
+    while proxy.counts().accepted == before {
+        let topology = Topology::new().queue(Queue::new("mine").exclusive());
+        let backend = backend("hosts", &url).with_topology(topology);
+        let client = timeout(PATIENCE / 3, backend.connect()).await.unwrap().unwrap();
+        backend.close(client).await.unwrap();
+    }
 }
