@@ -51,7 +51,7 @@ pub(crate) async fn declare(
         tracing::warn!(
             ?took,
             bindings,
-            "declaring took long, and is done with every connect: `connect_timeout` has to be longer"
+            "declaring took long: every connect declares all there is, within `connect_timeout`"
         );
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What is to be on the broker: remembered over connections, and changed on the present one.
 
 use crate::declare;
+use crate::error::OPENING;
 use crate::topology::Known;
 use crate::{Binding, Client, Error, Topology};
 use lapin::Channel;
@@ -162,10 +163,9 @@ impl Client {
             return Ok(());
         }
         self.while_consuming(async {
-            let doing = "opening a channel";
             let channel = timeout(silence, self.channel())
                 .await
-                .unwrap_or(Err(Error::TimedOut { doing, limit: silence }))?;
+                .unwrap_or(Err(Error::TimedOut { doing: OPENING, limit: silence }))?;
             declare::declare(&channel, &topology, self.entities(), silence).await?;
             self.channels().give_back(channel);
             Ok(())

@@ -241,8 +241,7 @@ impl Bare {
         for listener in 0..LISTENERS {
             let channel = listening.create_channel().await?;
             channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-            let own = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
-            let queue = channel.queue_declare("".into(), own, nothing()).await?.name().clone();
+            let queue = own_queue(&channel).await?;
             for key in keys(listener) {
                 bind(&channel, &queue, &key).await?;
             }
@@ -290,9 +289,7 @@ impl Bare {
     async fn all(&self, keys: usize) -> Result<Duration> {
         let began = Instant::now();
         let channel = self.listening.create_channel().await?;
-        let own = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
-        let queue =
-            channel.queue_declare("".into(), own, FieldTable::default()).await?.name().clone();
+        let queue = own_queue(&channel).await?;
         for key in (0..keys).map(stock) {
             bind(&channel, &queue, &key).await?;
         }
@@ -305,6 +302,13 @@ impl Bare {
         self.listening.close(200, "done".into()).await?;
         Ok(self.publishing.close(200, "done".into()).await?)
     }
+}
+
+/// A queue that the broker names, and that ends with its connection.
+async fn own_queue(channel: &Channel) -> Result<ShortString> {
+    let own = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+    let queue = channel.queue_declare("".into(), own, FieldTable::default()).await?;
+    Ok(queue.name().clone())
 }
 
 async fn bind(channel: &Channel, queue: &ShortString, key: &str) -> Result<()> {

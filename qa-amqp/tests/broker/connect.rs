@@ -56,7 +56,7 @@ async fn a_host_that_is_down_is_passed_over() {
     assert_eq!(RabbitMq::classify(&error).kind, ErrorKind::Connect, "{error}");
 }
 
-/// What a broker says until a channel is open, after which the next question is one about the topology.
+/// The bytes of the answer by which a channel is open; the next question is about the topology.
 const CHANNEL_OPEN_OK: u64 = 16;
 
 #[tokio::test(flavor = "multi_thread")]
