@@ -34,6 +34,9 @@ pub(crate) async fn close_during_reconnect_leaves_nothing<S: Subject>() {
     let settings = Settings {
         health_interval: Duration::from_millis(200),
         health_timeout: Duration::from_millis(300),
+        // A dial that began unseen gives way to one that is seen, for which whoever waits has the time.
+        connect_timeout: Duration::from_secs(1),
+        acquire_timeout: PATIENCE,
         ..Settings::default()
     };
     let proxied = Proxied::<S>::connected("close-in-reconnect", settings).await;
