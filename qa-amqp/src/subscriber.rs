@@ -36,7 +36,8 @@ pub struct Subscriber {
 
 impl Subscriber {
     /// Subscribes with a queue that the broker names and that ends with the connection: what is
-    /// published while there is none is not received.
+    /// published while there is none is not received. Messages are handled one after the other, in the
+    /// order in which they came: a price that is older never comes after a newer one.
     ///
     /// A fanout exchange takes every key for the same; give it one, which may be empty. A topic
     /// exchange takes patterns (`bar.*.day`, `bar.#`).
@@ -63,7 +64,7 @@ impl Subscriber {
         E: Into<Failed>,
     {
         let queue = Queue::server_named(format!("subscriber-{:016x}", fastrand::u64(..)));
-        let settings = ConsumerSettings::new(&*queue.name);
+        let settings = ConsumerSettings { concurrency: 1, ..ConsumerSettings::new(&*queue.name) };
         Self::with_queue(group, exchange, queue, keys, settings, handler).await
     }
 

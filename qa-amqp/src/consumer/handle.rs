@@ -17,18 +17,17 @@ use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
-/// Hands a delivery to a task of its own.
-pub(super) fn spawn(
+/// The work on a delivery, to the end of its answer. Its place in its order is taken at once.
+pub(super) fn work(
     shared: &Arc<Shared>,
     delivery: lapin::message::Delivery,
     slot: OwnedSemaphorePermit,
-) {
+) -> impl Future<Output = ()> + Send + use<> {
     let this = Arc::clone(shared);
     let acker = delivery.acker.clone();
     let delivery = Delivery::from(delivery);
-    // Here, where deliveries come in their order.
     let turn = delivery.order_key(&this.settings.order).map(|key| this.lanes.queue_up(key));
-    shared.handlers.spawn(async move {
+    shared.handlers.track_future(async move {
         let abort = this.abort.clone();
         let work = async {
             let mut turn = turn;
@@ -41,7 +40,7 @@ pub(super) fn spawn(
         // Dropped unanswered, it stays with the broker, which delivers it again.
         let _ = abort.run_until_cancelled(work).await;
         drop(slot);
-    });
+    })
 }
 
 async fn handle(shared: &Shared, delivery: Delivery, acker: &Acker) {

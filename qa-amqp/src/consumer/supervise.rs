@@ -68,14 +68,29 @@ async fn take_in(shared: &Arc<Shared>, intake: &mut Intake) -> End {
         };
         // The slots are never closed.
         let Ok(slot) = slot else { return End::Stopped };
-        tokio::select! {
+        let work = tokio::select! {
             biased;
             () = shared.stop.cancelled() => return End::Stopped,
             delivery = intake.next() => match delivery {
-                Ok(delivery) => handle::spawn(shared, delivery, slot),
+                Ok(delivery) => handle::work(shared, delivery, slot),
                 Err(cause) => return End::Cut(cause),
             },
+        };
+        if shared.settings.bounded_concurrency() > 1 {
+            tokio::spawn(work);
+            continue;
         }
+        // One at a time is worked on here, which spares a task for each, and a change of threads; but
+        // for one that outlasts its channel.
+        let mut work = Box::pin(work);
+        let end = tokio::select! {
+            biased;
+            () = &mut work => continue,
+            () = shared.stop.cancelled() => End::Stopped,
+            cause = intake.lost() => End::Cut(cause),
+        };
+        tokio::spawn(work);
+        return end;
     }
 }
 
@@ -85,7 +100,7 @@ async fn wind_down(shared: &Arc<Shared>, mut intake: Intake) {
     if intake.cancel().await {
         while let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await {
             let Ok(delivery) = intake.next().await else { break };
-            handle::spawn(shared, delivery, slot);
+            tokio::spawn(handle::work(shared, delivery, slot));
         }
     }
     shared.handlers.close();

@@ -205,11 +205,18 @@ async fn it_waits_for_a_queue_that_is_missing_and_comes_back_when_it_is_made_ane
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledgement_that_comes_after_its_connection_is_counted_and_delivered_again() {
-    let url = vhost("stale").await;
+    for concurrency in [3, 1] {
+        acknowledges_too_late(concurrency).await;
+    }
+}
+
+async fn acknowledges_too_late(concurrency: usize) {
+    let url = vhost(&format!("stale-{concurrency}")).await;
     let resource = with_bars(&url).await;
     let (gate, redelivered) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicU32::new(0)));
-    let begun = Arc::new(AtomicU32::new(0));
-    let consumer = Consumer::start(&resource, ConsumerSettings::new("bars"), {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let settings = ConsumerSettings { concurrency, ..ConsumerSettings::new("bars") };
+    let consumer = Consumer::start(&resource, settings, {
         let (gate, begun) = (Arc::clone(&gate), Arc::clone(&begun));
         let redelivered = Arc::clone(&redelivered);
         move |delivery: Delivery| {
@@ -220,18 +227,22 @@ async fn an_acknowledgement_that_comes_after_its_connection_is_counted_and_deliv
         }
     });
     publish_numbers(&publisher(&resource), 0..3).await;
-    eventually("three handlers wait", PATIENCE, async || begun.load(Ordering::SeqCst) == 3).await;
+    let begin = async |count: usize| {
+        eventually("handlers wait", PATIENCE, async || begun.load(Ordering::SeqCst) == count).await;
+    };
+    begin(concurrency).await;
     let mut watch = resource.watch();
     resource.reconnect();
     assert!(
         tokio::time::timeout(PATIENCE, watch.next()).await.unwrap().is_some(),
         "another connection"
     );
-    eventually("they are delivered again", PATIENCE, async || begun.load(Ordering::SeqCst) == 6)
-        .await;
+    eventually("it consumes anew", PATIENCE, async || consumer.stats().restarts == 1).await;
+    consuming(&consumer).await;
     gate.add_permits(100);
     eventually("all are answered", PATIENCE, async || consumer.stats().handled == 3).await;
-    eventually("stale ones are counted", PATIENCE, async || consumer.stats().stale_acks == 3).await;
+    begin(3 + concurrency).await;
+    assert_eq!(consumer.stats().stale_acks, concurrency as u64);
     assert_eq!(redelivered.load(Ordering::SeqCst), 3);
     drop(consumer);
     close(resource).await;
@@ -239,12 +250,17 @@ async fn an_acknowledgement_that_comes_after_its_connection_is_counted_and_deliv
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_graceful_stop_acknowledges_what_it_has_and_leaves_the_rest_untouched() {
-    let url = vhost("graceful").await;
+    for concurrency in [4, 1] {
+        stops_gracefully(concurrency).await;
+    }
+}
+
+async fn stops_gracefully(concurrency: usize) {
+    let url = vhost(&format!("graceful-{concurrency}")).await;
     let resource = with_bars(&url).await;
     publish_numbers(&publisher(&resource), 0..500).await;
     let seen = Seen::default();
-    let settings =
-        ConsumerSettings { prefetch: 20, concurrency: 4, ..ConsumerSettings::new("bars") };
+    let settings = ConsumerSettings { prefetch: 20, concurrency, ..ConsumerSettings::new("bars") };
     let consumer = Consumer::start(&resource, settings, {
         let seen = seen.clone();
         move |delivery| {
@@ -283,11 +299,18 @@ async fn a_graceful_stop_acknowledges_what_it_has_and_leaves_the_rest_untouched(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_never_ends_is_dropped_at_the_limit_and_its_message_kept() {
-    let url = vhost("hung").await;
+    for concurrency in [4, 1] {
+        drops_a_handler_that_hangs(concurrency).await;
+    }
+}
+
+async fn drops_a_handler_that_hangs(concurrency: usize) {
+    let url = vhost(&format!("hung-{concurrency}")).await;
     let resource = with_bars(&url).await;
     publish_numbers(&publisher(&resource), 0..1).await;
     let begun = Arc::new(AtomicU32::new(0));
     let settings = ConsumerSettings {
+        concurrency,
         drain_limit: Duration::from_millis(200),
         ..ConsumerSettings::new("bars")
     };
