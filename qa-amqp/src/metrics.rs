@@ -31,7 +31,7 @@ pub const TABLE: [(&str, Kind, Unit, &str); 7] = [
         PUBLISH_DURATION,
         Kind::Histogram,
         Unit::Seconds,
-        "from handing a message to the driver until the broker's answer (label messaging.operation.name: publish)",
+        "from handing a message to the driver until the broker's answer, or until it is written where none is asked for (label messaging.operation.name: publish)",
     ),
     (CONSUMED, Kind::Counter, Unit::Count, "messages delivered to handlers"),
     (

@@ -167,6 +167,12 @@ impl Publisher {
     /// Hands a message over and does not wait for the broker's word: for what is worth nothing a
     /// moment later. The window still bounds it, and what became of it is in the metrics alone.
     ///
+    /// A publisher that is not [`mandatory`](PublisherSettings::mandatory), and of which nothing but
+    /// this is ever asked, does not have the broker confirm anything: it spares the broker a message
+    /// for each queue that takes one. What is on its way when a connection is lost is then counted as
+    /// sent. The first message for which the broker's word is wanted waits until those before it are
+    /// there, and from then on all are confirmed.
+    ///
     /// # Errors
     /// [`PublishError::NotSent`] where it could not be handed over within
     /// [`limit`](PublisherSettings::limit).

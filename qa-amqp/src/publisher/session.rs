@@ -1,4 +1,4 @@
-//! One channel in confirm mode, and the task that keeps it.
+//! One channel, mostly in confirm mode, and the task that keeps it.
 
 use super::in_flight::{InFlight, Ticket};
 use super::message::Message;
@@ -16,12 +16,17 @@ use qa_resource_core::Lease;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How a session is reached. It ends when the last of these is dropped and everything is settled,
 /// or when its channel does.
 #[derive(Clone)]
 pub(super) struct Session {
     open: Arc<Open>,
+    /// Whether the broker gives its word for each message.
+    pub(super) confirms: bool,
+    /// Fired once the broker has taken what was sent, as far as it can still be known.
+    ended: CancellationToken,
     pub(super) client: Client,
 }
 
@@ -49,34 +54,45 @@ impl Session {
         self.open.0.is_closed()
     }
 
+    /// Takes nothing more, and waits until the broker has all of it, or the connection is gone.
+    pub(super) async fn end(&self) {
+        self.open.0.close();
+        self.hurry();
+        self.ended.cancelled().await;
+    }
+
     /// See [`InFlight::hurry`].
     pub(super) fn hurry(&self) {
         self.open.0.hurry();
     }
 }
 
-/// Opens a channel in confirm mode and makes the task that keeps it. `sending` makes what sends
-/// through the channel, and `waiting` is how many wait for what is on its way.
+/// Opens a channel, in confirm mode where `confirms`, and makes the task that keeps it. `sending` makes
+/// what sends through the channel, and `waiting` is how many wait for what is on its way.
 pub(super) async fn open(
     lease: Lease<RabbitMq>,
     resource: &str,
+    confirms: bool,
     sending: impl FnOnce(Arc<Channel>) -> Box<dyn Sending>,
     waiting: Arc<AtomicUsize>,
 ) -> Result<(Session, impl Future<Output = ()> + Send + 'static), Error> {
     let channel = lease.publishing_channel().await?;
-    let confirm = channel.confirm_select(ConfirmSelectOptions::default());
-    lease.while_publishing(bounded("asking for confirms", ANSWER_LIMIT, confirm)).await?;
+    if confirms {
+        let confirm = channel.confirm_select(ConfirmSelectOptions::default());
+        lease.while_publishing(bounded("asking for confirms", ANSWER_LIMIT, confirm)).await?;
+    }
     let channel = Arc::new(channel);
     let (news, settling) = (News::new(waiting), Settling::new(resource));
     let sending = sending(Arc::clone(&channel));
     let in_flight = Arc::new(InFlight::new(Arc::clone(&channel), news, settling, sending));
-    let session =
-        Session { open: Arc::new(Open(Arc::clone(&in_flight))), client: (*lease).clone() };
-    Ok((session, keep(lease, channel, Open(in_flight))))
+    let (open, ended) = (Arc::new(Open(Arc::clone(&in_flight))), CancellationToken::new());
+    let end = ended.clone().drop_guard();
+    let session = Session { open, confirms, ended, client: (*lease).clone() };
+    Ok((session, keep(lease, channel, Open(in_flight), end)))
 }
 
 /// Also where this task is aborted, with its runtime, nothing more is taken: nobody would keep it.
-async fn keep(lease: Lease<RabbitMq>, channel: Arc<Channel>, open: Open) {
+async fn keep(lease: Lease<RabbitMq>, channel: Arc<Channel>, open: Open, _end: DropGuard) {
     let in_flight = &open.0;
     let mut kept = pin!(in_flight.keep());
     tokio::select! {

@@ -12,6 +12,7 @@ use super::spares::Spares;
 use super::window::Window;
 use crate::{Error, RabbitMq};
 use qa_resource_core::{Backend, Backoff, ErrorKind, Group, Outcome};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::unconstrained;
@@ -25,6 +26,9 @@ pub(super) struct Shared {
     pub(super) spares: Arc<Spares>,
     pub(super) sessions: TaskTracker,
     pub(super) current: Mutex<Option<Session>>,
+    /// Whether anybody wants the broker's word. It costs the broker much where many queues take each
+    /// message, so it is asked for only then.
+    confirms: AtomicBool,
     line: Line,
 }
 
@@ -34,6 +38,8 @@ impl Shared {
         Self {
             group,
             window: Window::new(settings.window, settings.window_bytes),
+            // A message that comes back is told from others by its confirm.
+            confirms: AtomicBool::new(settings.mandatory),
             settings,
             spares: Arc::default(),
             sessions: TaskTracker::new(),
@@ -52,6 +58,7 @@ impl Shared {
         message: Box<Message>,
         timing: Timing,
     ) -> Result<String, PublishError> {
+        self.confirms.store(true, Ordering::Relaxed);
         // Exempt from tokio's budget, which would let some of many joined publishes overtake others
         // here.
         let answer = unconstrained(self.hand_over(message, timing)).await?;
@@ -128,9 +135,15 @@ impl Shared {
             return Ok((session, Some(turn)));
         }
         let lease = self.group.acquire().await?.long_lived();
+        let confirms = self.confirms.load(Ordering::Relaxed);
+        if confirms && let Some(session) = self.current().filter(|session| !session.confirms) {
+            // What was sent without a word comes before what is sent with one.
+            session.end().await;
+        }
         let (mandatory, spares) = (self.settings.mandatory, Arc::clone(&self.spares));
         let sending = |channel| sending::through(channel, mandatory, spares);
-        let opened = session::open(lease, self.group.name(), sending, self.window.waiting()).await;
+        let waiting = self.window.waiting();
+        let opened = session::open(lease, self.group.name(), confirms, sending, waiting).await;
         let (session, run) = opened.map_err(|error| self.error("opening a channel", error))?;
         // Spawned and made current with no await in between: it is never without an owner.
         self.sessions.spawn(run);
@@ -146,7 +159,8 @@ impl Shared {
     }
 
     fn live(&self) -> Option<Session> {
-        self.current().filter(|session| !session.is_closed())
+        let confirms = self.confirms.load(Ordering::Relaxed);
+        self.current().filter(|session| !session.is_closed() && (session.confirms || !confirms))
     }
 
     fn current(&self) -> Option<Session> {

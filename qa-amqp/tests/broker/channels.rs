@@ -1,23 +1,20 @@
 //! The pool of channels: what it keeps, and what it does not.
 
+use crate::management;
 use crate::support::{PATIENCE, close, shared, vhost, with_bars};
 use futures_util::future::{join_all, pending};
 use qa_amqp::Error;
 use qa_amqp::lapin::options::{BasicGetOptions, QueueDeclareOptions};
 use qa_amqp::lapin::types::FieldTable;
 use qa_servers::testing::eventually;
-use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::Barrier;
 use tokio::time::timeout;
 
 /// Waits until the broker knows of so many channels in a virtual host.
 async fn channels(vhost: &str, wanted: usize) {
-    let path = format!("/api/vhosts/{vhost}/channels");
     eventually(&format!("{wanted} channels"), PATIENCE, async || {
-        let listed = shared().await.manage("GET", &path, "").await.unwrap();
-        let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
-        listed.len() == wanted
+        management::channels(shared().await, vhost).await.len() == wanted
     })
     .await;
 }

@@ -227,10 +227,10 @@ async fn acknowledges_too_late(concurrency: usize) {
         }
     });
     publish_numbers(&publisher(&resource), 0..3).await;
-    let begin = async |count: usize| {
+    let handlers_wait = async |count: usize| {
         eventually("handlers wait", PATIENCE, async || begun.load(Ordering::SeqCst) == count).await;
     };
-    begin(concurrency).await;
+    handlers_wait(concurrency).await;
     let mut watch = resource.watch();
     resource.reconnect();
     assert!(
@@ -241,7 +241,7 @@ async fn acknowledges_too_late(concurrency: usize) {
     consuming(&consumer).await;
     gate.add_permits(100);
     eventually("all are answered", PATIENCE, async || consumer.stats().handled == 3).await;
-    begin(3 + concurrency).await;
+    handlers_wait(3 + concurrency).await;
     assert_eq!(consumer.stats().stale_acks, concurrency as u64);
     assert_eq!(redelivered.load(Ordering::SeqCst), 3);
     drop(consumer);

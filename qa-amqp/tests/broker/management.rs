@@ -3,6 +3,12 @@
 use qa_servers::Server;
 use serde_json::Value;
 
+/// The channels of a virtual host, as the broker knows them.
+pub(crate) async fn channels(server: &Server, vhost: &str) -> Vec<Value> {
+    let listed = server.manage("GET", &format!("/api/vhosts/{vhost}/channels"), "").await;
+    serde_json::from_str(&listed.unwrap()).unwrap()
+}
+
 /// Closes every connection of a virtual host from the broker's side; says how many there were.
 pub(crate) async fn close_connections(server: &Server, vhost: &str) -> usize {
     let listed = server.manage("GET", &format!("/api/vhosts/{vhost}/connections"), "").await;

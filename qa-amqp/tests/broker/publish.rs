@@ -1,8 +1,9 @@
 //! Confirmed, returned, refused: each message told apart.
 
+use crate::management::channels;
 use crate::support::{
     PATIENCE, backend, close, depth, no_properties, number, patient, publish_numbers, publisher,
-    vhost, with_bars,
+    shared, vhost, with_bars,
 };
 use futures_util::future::{join, join_all};
 use futures_util::{StreamExt, poll};
@@ -11,6 +12,7 @@ use qa_amqp::lapin::types::{AMQPValue, FieldTable};
 use qa_amqp::{PublishError, Publisher, PublisherSettings, Publishing, Queue, Topology};
 use qa_resource_core::{ErrorKind, Outcome, Resource, Settings, State};
 use qa_servers::testing::eventually;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -324,6 +326,62 @@ async fn what_is_forgotten_is_published_and_waits_for_nobody() {
     eventually("all are settled", PATIENCE, async || publisher.outstanding() == 0).await;
     let lease = resource.acquire().await.unwrap();
     assert_eq!(lease.messages("bars").await.unwrap(), 100);
+    drop(lease);
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_forgets_has_nothing_confirmed_and_is_not_overtaken_by_what_is() {
+    let url = vhost("unconfirmed").await;
+    let resource = with_bars(&url).await;
+    let settings = PublisherSettings { mandatory: false, ..PublisherSettings::default() };
+    let publisher = Publisher::new(&resource, settings);
+    let forget = async |numbers: Range<u32>| {
+        for number in numbers {
+            let payload = number.to_be_bytes();
+            publisher.publish_and_forget("", "bars", &payload, no_properties()).await.unwrap();
+        }
+    };
+    forget(0..1_000).await;
+    let confirms = async || {
+        let channels = channels(shared().await, "unconfirmed").await;
+        let one = channels.iter().find(|one| one["message_stats"]["publish"] == 1_000);
+        one.map(|one| one["confirm"].as_bool().unwrap())
+    };
+    eventually("the broker counts them", PATIENCE, async || confirms().await.is_some()).await;
+    assert_eq!(confirms().await, Some(false));
+
+    forget(1_000..2_000).await;
+    let payload = 2_000_u32.to_be_bytes();
+    let _ = publisher.publish("", "bars", &payload, no_properties()).await.unwrap();
+    forget(2_001..3_000).await;
+    eventually("all are settled", PATIENCE, async || publisher.outstanding() == 0).await;
+    let lease = resource.acquire().await.unwrap();
+    assert_eq!(depth(&lease, "bars").await.0, 3_000, "the second channel confirms");
+    let channel = lease.channel().await.unwrap();
+    for expected in 0..3_000 {
+        let no_ack = BasicGetOptions { no_ack: true };
+        let found = channel.basic_get("bars".into(), no_ack).await.unwrap().unwrap();
+        assert_eq!(number(&found.data), expected);
+    }
+    drop((channel, lease));
+    close(resource).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_forgotten_is_there_once_its_resource_is_closed() {
+    let url = vhost("forgotten-and-closed").await;
+    let resource = with_bars(&url).await;
+    let settings = PublisherSettings { mandatory: false, ..PublisherSettings::default() };
+    let publisher = Publisher::new(&resource, settings);
+    for number in 0..3_000_u32 {
+        let payload = number.to_be_bytes();
+        publisher.publish_and_forget("", "bars", &payload, no_properties()).await.unwrap();
+    }
+    close(resource).await;
+    let resource = with_bars(&url).await;
+    let lease = resource.acquire().await.unwrap();
+    assert_eq!(depth(&lease, "bars").await.0, 3_000);
     drop(lease);
     close(resource).await;
 }
