@@ -2,6 +2,7 @@
 //! and the exit codes.
 
 mod command;
+mod each_fault;
 mod faults;
 mod serving;
 mod sound;

@@ -1,13 +1,12 @@
 //! `qa serve`.
 
 use crate::command::{LIMIT, config, file, qa};
-use qa_servers::testing::within;
+use qa_servers::testing::{eventually, within};
 use qa_servers::{Server, System};
 use std::process::Stdio;
-use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::Child;
+use tokio::process::{Child, ChildStdout};
 
 /// Tells a process to end.
 pub(crate) fn terminate(child: &Child) {
@@ -16,13 +15,60 @@ pub(crate) fn terminate(child: &Child) {
     rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
 }
 
-async fn get(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let words = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-    stream.write_all(words.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
+/// `qa serve`, which listens.
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    address: String,
+}
+
+impl Serving {
+    /// Serves a configuration file.
+    pub(crate) async fn start(path: &str) -> Self {
+        let mut child = qa(&["serve", path, "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = within("it listens", LIMIT, lines.next_line()).await.unwrap().unwrap();
+        let address = first.split('/').nth(2).unwrap().to_owned();
+        Self { child, lines, address }
+    }
+
+    /// An answer, with its head.
+    pub(crate) async fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let words = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        stream.write_all(words.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// Waits until it is ready.
+    pub(crate) async fn is_ready(&self) {
+        let ready = async || self.get("/readyz").await.starts_with("HTTP/1.1 200");
+        eventually("it is ready", LIMIT, ready).await;
+    }
+
+    /// Has it end, which it does well, and gives the rest of what it said, and its log.
+    pub(crate) async fn end(mut self) -> (String, String) {
+        terminate(&self.child);
+        let log = async {
+            let mut log = String::new();
+            self.child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+            log
+        };
+        let log = within("it ends", LIMIT, log).await;
+        let ended = within("it ends", LIMIT, self.child.wait()).await.unwrap();
+        assert_eq!(ended.code(), Some(0), "{log}");
+        let mut rest = String::new();
+        while let Some(line) = self.lines.next_line().await.unwrap() {
+            rest += &line;
+        }
+        (rest, log)
+    }
 }
 
 #[tokio::test]
@@ -30,35 +76,18 @@ async fn it_serves_what_is_away_until_it_comes_and_ends_well_when_it_is_told_to(
     let server = Server::start_owned(System::Redis).await.unwrap();
     server.stop().await.unwrap();
     let file = file(&config(&[&server], "connect_attempts = 1\nbackoff_cap = '200ms'"));
-    let path = file.path().to_str().unwrap();
-    let mut child = qa(&["serve", path, "--listen", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let first = within("it listens", LIMIT, lines.next_line()).await.unwrap().unwrap();
-    let address = first.split('/').nth(2).unwrap().to_owned();
+    let serving = Serving::start(file.path().to_str().unwrap()).await;
 
-    assert!(get(&address, "/livez").await.starts_with("HTTP/1.1 200"));
-    let ready = get(&address, "/readyz").await;
+    assert!(serving.get("/livez").await.starts_with("HTTP/1.1 200"));
+    let ready = serving.get("/readyz").await;
     assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("\"name\":\"redis\""), "{ready}");
     server.start_again().await.unwrap();
-    let is_ready = async || get(&address, "/readyz").await.starts_with("HTTP/1.1 200");
-    qa_servers::testing::eventually("it is ready", LIMIT, is_ready).await;
-    let metrics = get(&address, "/metrics").await;
+    serving.is_ready().await;
+    let metrics = serving.get("/metrics").await;
     assert!(metrics.contains("qa_resource_connects_total{"), "{metrics}");
 
-    terminate(&child);
-    let ended = within("it ends", Duration::from_secs(10), child.wait()).await.unwrap();
-    assert_eq!(ended.code(), Some(0));
-    let mut rest = String::new();
-    while let Some(line) = lines.next_line().await.unwrap() {
-        rest += &line;
-    }
+    let (rest, log) = serving.end().await;
     assert!(rest.contains("nothing had to be forced"), "{rest}");
-    let mut log = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
     assert!(log.contains("resource is ready") && !log.contains(server.password()), "{log}");
     server.remove().await;
 }
