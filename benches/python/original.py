@@ -3,7 +3,8 @@ says how many seconds it took.
 
 usage: original.py PACKAGE, with the server's URL in QA_BENCH_URL
 A line is how the original calls, and how often: `each 25` connects for each operation, `kept 500` keeps a
-client, `pinged 500` keeps one and pings before each operation, as the original's is_connected does.
+client, `pinged 500` keeps one and pings before each operation, as the original's is_connected does. After
+`silent 3` a client that is kept does nothing for three seconds, and then the operation, whose time it is.
 """
 
 import asyncio
@@ -72,7 +73,8 @@ class Pika:
         import pika
 
         parameters = pika.URLParameters(URL)
-        parameters.heartbeat = 600
+        if "heartbeat=" not in URL:
+            parameters.heartbeat = 600
         connection = pika.BlockingConnection(parameters)
         return connection, connection.channel()
 
@@ -181,6 +183,9 @@ class Rounds:
     def seconds(self, way, count):
         if way != "each" and self.client is None:
             self.client = self.peer.connect()
+        if way == "silent":
+            time.sleep(count)
+            way, count = "kept", 1
         began = time.perf_counter()
         getattr(self, way)(count)
         return time.perf_counter() - began

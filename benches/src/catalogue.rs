@@ -38,7 +38,7 @@ pub(crate) const ALL: &[Benchmark] = &[
     Benchmark {
         id: "B3",
         title: "rows into ClickHouse",
-        about: "Ticks of 33 columns, through the batcher in batches of 50,000, and with the bare client: one \
+        about: "W9: ticks of 33 columns, through the batcher in batches of 50,000, and with the bare client: one \
                 insert for all rows, an insert for each 50,000, and its `Inserter`, which cuts by 50,000. \
                 Every one compresses with LZ4; the inserts have tokens as the batcher's have, which the \
                 `Inserter` can't. Each party has a table and a process of its own; its memory is the most \
@@ -48,7 +48,7 @@ pub(crate) const ALL: &[Benchmark] = &[
     Benchmark {
         id: "B4",
         title: "rows out of ClickHouse, and the native protocol",
-        about: "Bars of 11 columns, 500 codes of 250 days: as rows, as Arrow record batches, and as the \
+        about: "W10: bars of 11 columns, 500 codes of 250 days: as rows, as Arrow record batches, and as the \
                 server's bytes, thrown away. klickhouse speaks the native protocol, where everyone else \
                 speaks HTTP; it inserts the same ticks as B3, in blocks of 50,000.",
         hold: |bench| Box::pin(contests::read::hold(bench)),
@@ -56,7 +56,7 @@ pub(crate) const ALL: &[Benchmark] = &[
     Benchmark {
         id: "B5",
         title: "confirmed publishes to RabbitMQ",
-        about: "Messages of 457 bytes, persistent, mandatory, each confirmed by the broker, so many of them \
+        about: "W7: messages of 457 bytes, persistent, mandatory, each confirmed by the broker, so many of them \
                 outstanding, into a queue that is empty at the start of each round. The processor's time is \
                 that of all threads of the process. Pools lend a connection \
                 to whoever publishes, which opens a channel on it for each message, and closes it.",
@@ -75,7 +75,8 @@ pub(crate) const ALL: &[Benchmark] = &[
         about: "One operation after the other, with the packages that QUANTAXIS' resource managers call, in \
                 their three ways: a connection for each call, one that is kept, and one that is kept and \
                 pinged before each call, as its `is_connected` does. pika's publishes are not confirmed, as \
-                the original's are not; ours and aio-pika's are.",
+                the original's are not; ours and aio-pika's are. W8 is a strategy that has nothing to order for \
+                three heartbeats, of a second each: pika answers the broker's only while it is called.",
         hold: |bench| Box::pin(contests::original::hold(bench)),
     },
     Benchmark {

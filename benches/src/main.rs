@@ -19,6 +19,7 @@ mod contests;
 mod headlines;
 #[path = "../../integration-tests/src/bin/experiments/host.rs"]
 mod host;
+mod known;
 #[path = "../shared/nothing.rs"]
 mod nothing;
 mod page;

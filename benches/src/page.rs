@@ -12,7 +12,8 @@ const INTRODUCTION: &str = "\
 # Benchmarks
 
 Ours beside others, on real servers, in the same run. `make bench` makes this page, its plots and
-`benchmarks.json`; nothing in it is typed by hand. A budget that is missed stays here as **missed**.
+`benchmarks.json`; nothing in it is typed by hand but the reasons of what is missed, where they are known. A
+budget that is missed stays here as **missed**.
 
 All parties of a contest do the same work against the same server, a round each, in turns; who is first
 changes from round to round, and the first round does not count. A ratio is ours to the peer's within a
@@ -62,9 +63,10 @@ fn summary(rows: &[Row]) -> String {
     for row in missed {
         let Row { id, peer_name, unit, budget, .. } = row;
         let (what, ratio) = (what(row), ratio(row));
+        let why = row.why.as_deref().unwrap_or("The reason is not known.");
         let _ = writeln!(
             text,
-            "- **{id}**, {what}, beside {peer_name}, in {unit}: {ratio} where {budget}"
+            "- **{id}**, {what}, beside {peer_name}, in {unit}: {ratio} where {budget}. {why}"
         );
     }
     text
@@ -143,12 +145,14 @@ mod tests {
         let row =
             |peer, rate, budget| Row::new(&setting, "x/s", &[1000.0], (peer, &[rate]), budget);
         let good = row("fred", 500.0, Budget::AtLeast(1.0));
-        let bad = row("bare", 2000.0, Budget::AtLeast(0.97));
+        let mut bad = row("bare", 2000.0, Budget::AtLeast(0.97));
+        bad.why = Some("It is slow.".to_owned());
         let page = markdown(&[good, bad]);
         assert!(page.contains("1 of 2 budgets are met"), "{page}");
         assert!(
             page.contains(
-                "- **B2**, GET, 100 tasks, beside bare, in x/s: 0.500 (0.500 to 0.500) where ≥ 0.97"
+                "- **B2**, GET, 100 tasks, beside bare, in x/s: 0.500 (0.500 to 0.500) where ≥ 0.97. \
+                 It is slow."
             ),
             "{page}"
         );

@@ -36,6 +36,9 @@ pub(crate) struct Row {
     /// What must hold of the ratio; empty where it is for information.
     pub(crate) budget: String,
     pub(crate) pass: bool,
+    /// Why it is missed, where that is known.
+    #[serde(default)]
+    pub(crate) why: Option<String>,
     /// Why the peer could not go on, where it could not: then nothing is judged.
     pub(crate) failed: Option<String>,
     /// The day, in UTC, as `2026-11-22`.
@@ -88,6 +91,7 @@ impl Row {
             rounds: ratios.len(),
             budget: budget.text(),
             pass: budget.holds(ratio.middle),
+            why: None,
             failed: None,
             date: setting.date,
             versions: setting.versions,

@@ -1,7 +1,7 @@
 //! The files with the results.
 
 use crate::row::Row;
-use crate::{headlines, page, plot};
+use crate::{headlines, known, page, plot};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,16 +17,19 @@ pub(crate) const PLOTS: &str = "benchmarks";
 /// time stay as they are there.
 pub(crate) fn write(folder: &Path, new: &[Row]) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
-    let rows = merge(read(folder)?, new);
+    store(folder, merge(read(folder)?, new))
+}
+
+/// Writes all anew of the rows that are in `folder`, and the table of the README beside it.
+pub(crate) fn render(folder: &Path) -> Result<()> {
+    store(folder, read(folder)?)
+}
+
+fn store(folder: &Path, mut rows: Vec<Row>) -> Result<()> {
+    rows.iter_mut().for_each(known::explain);
     let text = serde_json::to_string_pretty(&rows)? + "\n";
     let path = folder.join(ROWS);
     fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
-    render(folder)
-}
-
-/// Writes the page and the plots of the rows that are in `folder`, and the table of the README beside it.
-pub(crate) fn render(folder: &Path) -> Result<()> {
-    let rows = read(folder)?;
     let plots = folder.join(PLOTS);
     fs::create_dir_all(&plots).with_context(|| format!("{}", plots.display()))?;
     for (name, svg) in plot::all(&rows)? {

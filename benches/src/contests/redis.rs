@@ -74,6 +74,8 @@ fn contest(
         // Each waits for the disk.
         Command::Set => bench.pick(200, 8_000),
     };
+    // Else a round of many is over in a tenth of a second.
+    let total = if tasks < 100 { total } else { bench.pick(1, 3) * total };
     // One task alone waits for each answer.
     let each = (if tasks == 1 { total / 10 } else { total } / tasks).max(5);
     let (word, title) = match command {
