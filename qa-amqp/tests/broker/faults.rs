@@ -151,6 +151,43 @@ async fn a_frozen_broker_hangs_nobody_and_is_used_again_when_it_thaws() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_forgotten_does_not_pile_up_before_a_frozen_broker() {
+    let server = Server::start_owned(System::RabbitMq).await.unwrap();
+    let backend =
+        backend("bars", &server.url()).with_topology(Topology::new().queue(Queue::new("bars")));
+    // No ping of ours, with which the connection is given up before it is full.
+    let settings = Settings { health_interval: Duration::from_secs(3600), ..patient() };
+    let resource = Resource::new("bars", backend, settings);
+    resource.connect().await.unwrap();
+    let limit = Duration::from_millis(300);
+    let settings =
+        PublisherSettings { window: 16, mandatory: false, limit, ..PublisherSettings::default() };
+    let publisher = Publisher::new(&resource, settings);
+    let payload = vec![0; 64 * 1024];
+    let forget = async || publisher.publish_and_forget("", "bars", &payload, no_properties()).await;
+    forget().await.unwrap();
+    eventually("it is written", PATIENCE, async || publisher.outstanding() == 0).await;
+
+    server.freeze().await.unwrap();
+    let mut taken = 1;
+    let error = loop {
+        match forget().await {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+        assert!(taken < 1_000, "64 MB wait, of a window of 1 MB");
+    };
+    assert!(error.to_string().contains("the window is full"), "{error}");
+    server.thaw().await.unwrap();
+    let lease = resource.acquire().await.unwrap();
+    eventually("all arrive", PATIENCE, async || lease.messages("bars").await.unwrap() == taken)
+        .await;
+    drop(lease);
+    close(resource).await;
+    server.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_publish_ends_in_its_own_time_while_the_broker_is_silent() {
     let server = shared().await;
     let proxy = FaultProxy::open(server.port()).await;
