@@ -76,7 +76,7 @@ pub(crate) const ALL: &[Benchmark] = &[
                 their three ways: a connection for each call, one that is kept, and one that is kept and \
                 pinged before each call, as its `is_connected` does. pika's publishes are not confirmed, as \
                 the original's are not; ours and aio-pika's are. W8 is a strategy that has nothing to order for \
-                three heartbeats, of a second each: pika answers the broker's only while it is called.",
+                three heartbeats, of five seconds each: pika answers the broker's only while it is called.",
         hold: |bench| Box::pin(contests::original::hold(bench)),
     },
     Benchmark {

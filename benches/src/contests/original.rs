@@ -9,15 +9,15 @@ use anyhow::Result;
 use qa_servers::System;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::time::sleep;
+use tokio::time::sleep_until;
 
 /// How the original calls: what a peer is told, and what that is in words.
 const WAYS: [(&str, &str); 3] =
     [("each", "a client each"), ("kept", "kept"), ("pinged", "kept, pinged before")];
 
-/// Three heartbeats, of a second each.
-const HEARTBEAT: &str = "heartbeat=1";
-const SILENCE: Duration = Duration::from_secs(3);
+/// Three heartbeats, and a little.
+const HEARTBEAT: &str = "heartbeat=5";
+const SILENCE: Duration = Duration::from_secs(16);
 
 pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     for (system, packages) in [
@@ -84,15 +84,18 @@ async fn after_silence(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// A party that does nothing for three heartbeats, and then something, whose time it is.
+/// A party that does nothing for three heartbeats since it did something last, and then does that again,
+/// whose time it is. So all are silent at once.
 fn silent<Fut>(mut once: impl FnMut() -> Fut + Send + 'static) -> impl Party + 'static
 where
     Fut: Future<Output = Result<()>> + Send + 'static,
 {
+    let mut last = Instant::now();
     milliseconds(1, move || {
         let once = once();
+        last = (last + SILENCE).max(Instant::now());
         async move {
-            sleep(SILENCE).await;
+            sleep_until(last.into()).await;
             let began = Instant::now();
             once.await?;
             Ok(began.elapsed())
