@@ -37,7 +37,8 @@ pub struct Subscriber {
 impl Subscriber {
     /// Subscribes with a queue that the broker names and that ends with the connection: what is
     /// published while there is none is not received. Messages are handled one after the other, in the
-    /// order in which they came: a price that is older never comes after a newer one.
+    /// order in which they came, so that no older price comes after a newer one; but for one whose handler
+    /// failed, which is delivered again.
     ///
     /// A fanout exchange takes every key for the same; give it one, which may be empty. A topic
     /// exchange takes patterns (`bar.*.day`, `bar.#`).

@@ -23,17 +23,22 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 #[derive(Clone)]
 pub(super) struct Session {
     open: Arc<Open>,
-    /// Whether the broker gives its word for each message.
-    pub(super) confirms: bool,
-    /// Fired once the broker has taken what was sent, as far as it can still be known.
-    ended: CancellationToken,
     pub(super) client: Client,
 }
 
-/// Takes messages until it is dropped.
-struct Open(Arc<InFlight>);
+/// What the clones of a session share.
+struct Open {
+    in_flight: Taking,
+    /// Whether the broker gives its word for each message.
+    confirms: bool,
+    /// Fired once the broker has taken what was sent, as far as it can still be known.
+    ended: CancellationToken,
+}
 
-impl Drop for Open {
+/// Takes messages until it is dropped.
+struct Taking(Arc<InFlight>);
+
+impl Drop for Taking {
     fn drop(&mut self) {
         self.0.close();
     }
@@ -47,23 +52,28 @@ impl Session {
         timing: Timing,
         place: Place,
     ) -> Result<Ticket, (Box<Message>, Place)> {
-        self.open.0.submit(message, timing, place)
+        self.open.in_flight.0.submit(message, timing, place)
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.open.0.is_closed()
+        self.open.in_flight.0.is_closed()
+    }
+
+    /// Whether the broker gives its word for each message.
+    pub(super) fn confirms(&self) -> bool {
+        self.open.confirms
     }
 
     /// Takes nothing more, and waits until the broker has all of it, or the connection is gone.
     pub(super) async fn end(&self) {
-        self.open.0.close();
+        self.open.in_flight.0.close();
         self.hurry();
-        self.ended.cancelled().await;
+        self.open.ended.cancelled().await;
     }
 
     /// See [`InFlight::hurry`].
     pub(super) fn hurry(&self) {
-        self.open.0.hurry();
+        self.open.in_flight.0.hurry();
     }
 }
 
@@ -85,15 +95,16 @@ pub(super) async fn open(
     let (news, settling) = (News::new(waiting), Settling::new(resource));
     let sending = sending(Arc::clone(&channel));
     let in_flight = Arc::new(InFlight::new(Arc::clone(&channel), news, settling, sending));
-    let (open, ended) = (Arc::new(Open(Arc::clone(&in_flight))), CancellationToken::new());
+    let ended = CancellationToken::new();
     let end = ended.clone().drop_guard();
-    let session = Session { open, confirms, ended, client: (*lease).clone() };
-    Ok((session, keep(lease, channel, Open(in_flight), end)))
+    let open = Open { in_flight: Taking(Arc::clone(&in_flight)), confirms, ended };
+    let session = Session { open: Arc::new(open), client: (*lease).clone() };
+    Ok((session, keep(lease, channel, Taking(in_flight), end)))
 }
 
 /// Also where this task is aborted, with its runtime, nothing more is taken: nobody would keep it.
-async fn keep(lease: Lease<RabbitMq>, channel: Arc<Channel>, open: Open, _end: DropGuard) {
-    let in_flight = &open.0;
+async fn keep(lease: Lease<RabbitMq>, channel: Arc<Channel>, taking: Taking, _end: DropGuard) {
+    let in_flight = &taking.0;
     let mut kept = pin!(in_flight.keep());
     tokio::select! {
         biased;

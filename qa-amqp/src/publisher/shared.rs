@@ -58,7 +58,9 @@ impl Shared {
         message: Box<Message>,
         timing: Timing,
     ) -> Result<String, PublishError> {
-        self.confirms.store(true, Ordering::Relaxed);
+        if !self.confirms.load(Ordering::Relaxed) {
+            self.confirms.store(true, Ordering::Relaxed);
+        }
         // Exempt from tokio's budget, which would let some of many joined publishes overtake others
         // here.
         let answer = unconstrained(self.hand_over(message, timing)).await?;
@@ -136,7 +138,7 @@ impl Shared {
         }
         let lease = self.group.acquire().await?.long_lived();
         let confirms = self.confirms.load(Ordering::Relaxed);
-        if confirms && let Some(session) = self.current().filter(|session| !session.confirms) {
+        if confirms && let Some(session) = self.current().filter(|session| !session.confirms()) {
             // What was sent without a word comes before what is sent with one.
             session.end().await;
         }
@@ -160,7 +162,7 @@ impl Shared {
 
     fn live(&self) -> Option<Session> {
         let confirms = self.confirms.load(Ordering::Relaxed);
-        self.current().filter(|session| !session.is_closed() && (session.confirms || !confirms))
+        self.current().filter(|session| !session.is_closed() && (session.confirms() || !confirms))
     }
 
     fn current(&self) -> Option<Session> {
