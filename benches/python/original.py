@@ -3,9 +3,8 @@ says how many seconds it took.
 
 usage: original.py PACKAGE, with the server's URL in QA_BENCH_URL
 A line is how the original calls, and how often: `each 25` connects for each operation, `kept 500` keeps a
-client, `pinged 500` keeps one and pings before each operation, as the original's is_connected does. With
-`silent 16` a client that is kept does nothing for so many seconds since the last time, and then the operation,
-whose time it is.
+client, `pinged 500` keeps one and pings before each operation, as the original's is_connected does. After
+`silent 16` a client that is kept does nothing for so many seconds, and then the operation, whose time it is.
 """
 
 import asyncio
@@ -165,7 +164,6 @@ class Rounds:
     def __init__(self, peer):
         self.peer = peer
         self.client = None
-        self.last = None
 
     def each(self, count):
         for _ in range(count):
@@ -185,10 +183,8 @@ class Rounds:
     def seconds(self, way, count):
         if way != "each" and self.client is None:
             self.client = self.peer.connect()
-            self.last = time.perf_counter()
         if way == "silent":
-            time.sleep(max(0, self.last + count - time.perf_counter()))
-            self.last = time.perf_counter()
+            time.sleep(count)
             way, count = "kept", 1
         began = time.perf_counter()
         getattr(self, way)(count)
