@@ -78,6 +78,7 @@ impl Register {
     pub(crate) fn claim(&self, site: Site) -> Option<SlotId> {
         let now = self.now.load(Ordering::Relaxed);
         let (register, freed) = FREED.get();
+        // Whoever claimed the freed slot before has seen its chunk and had the fence of `claim_elsewhere`.
         let known = if register == self.address() { freed } else { id(0, home() % FIRST_CHUNK) };
         if let Some(slot) = self.slot(known)
             && slot.claim(site, now)
