@@ -57,7 +57,24 @@ pub(crate) fn explain(row: &mut Row) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Budget;
     use crate::catalogue;
+    use crate::row::Setting;
+
+    #[test]
+    fn what_is_missed_is_explained_by_the_first_that_fits_and_what_is_met_is_not() {
+        let why = |contest: &str, budget| {
+            let setting =
+                Setting { id: "B2".into(), contest: contest.into(), ..Setting::default() };
+            let peer = ("bare driver", &[1.0][..]);
+            let mut row = Row::new(&setting, "x/s", &[0.9], peer, Budget::AtLeast(budget));
+            explain(&mut row);
+            row.why
+        };
+        assert!(why("GET through `run`", 0.97).unwrap().starts_with("`run`"));
+        assert_eq!(why("GET", 0.97).as_deref(), Some(A_LEASE_EACH));
+        assert_eq!((why("GET", 0.9), why("SET", 0.97)), (None, None));
+    }
 
     #[test]
     fn what_is_explained_is_a_benchmark() {

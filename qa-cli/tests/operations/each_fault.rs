@@ -1,61 +1,11 @@
 //! `qa watch` and `qa serve` beside each fault of each of the four servers.
 
-use crate::command::{LIMIT, config, file, qa, resource};
-use crate::serving::{Serving, terminate};
+use crate::command::{LIMIT, config, file, resource};
+use crate::serving::Serving;
+use crate::watching::{QUICK, Watching};
 use futures_util::future::join_all;
-use qa_servers::testing::{Refused, Silent, eventually, within};
+use qa_servers::testing::{Refused, Silent, eventually};
 use qa_servers::{Server, System};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Child;
-
-const QUICK: &str = "health_interval = '200ms'\nhealth_timeout = '300ms'\nbackoff_cap = '300ms'";
-
-/// `qa watch`, and the lines that it has said so far.
-struct Watching {
-    child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
-}
-
-impl Watching {
-    fn start(path: &str) -> Self {
-        let mut child =
-            qa(&["watch", path, "--every", "50ms"]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
-        let lines = Arc::<Mutex<Vec<String>>>::default();
-        let said = Arc::clone(&lines);
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = out.next_line().await {
-                said.lock().unwrap().push(line);
-            }
-        });
-        Self { child, lines }
-    }
-
-    /// How many lines it has said.
-    fn so_far(&self) -> usize {
-        self.lines.lock().unwrap().len()
-    }
-
-    /// Waits until one of its lines after so many is of this resource, and says this.
-    async fn says(&self, after: usize, name: &str, what: &str) {
-        let name = format!(" {name} (");
-        eventually(&format!("{name}… {what}"), LIMIT, async || {
-            let lines = self.lines.lock().unwrap();
-            lines[after..].iter().any(|line| line.contains(&name) && line.contains(what))
-        })
-        .await;
-    }
-
-    /// Has it end, and gives all that it said.
-    async fn end(mut self) -> String {
-        terminate(&self.child);
-        let ended = within("it ends", LIMIT, self.child.wait()).await.unwrap();
-        assert_eq!(ended.code(), Some(0));
-        self.lines.lock().unwrap().join("\n")
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Fault {

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout};
+use tokio::task::JoinHandle;
 
 /// Tells a process to end.
 pub(crate) fn terminate(child: &Child) {
@@ -17,8 +18,10 @@ pub(crate) fn terminate(child: &Child) {
 
 /// `qa serve`, which listens.
 pub(crate) struct Serving {
-    pub(crate) child: Child,
+    child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    /// Read as it comes, so that it never fills up.
+    log: JoinHandle<String>,
     address: String,
 }
 
@@ -30,10 +33,16 @@ impl Serving {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut errors = child.stderr.take().unwrap();
+        let log = tokio::spawn(async move {
+            let mut log = String::new();
+            errors.read_to_string(&mut log).await.unwrap();
+            log
+        });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = within("it listens", LIMIT, lines.next_line()).await.unwrap().unwrap();
         let address = first.split('/').nth(2).unwrap().to_owned();
-        Self { child, lines, address }
+        Self { child, lines, log, address }
     }
 
     /// An answer, with its head.
@@ -55,12 +64,7 @@ impl Serving {
     /// Has it end, which it does well, and gives the rest of what it said, and its log.
     pub(crate) async fn end(mut self) -> (String, String) {
         terminate(&self.child);
-        let log = async {
-            let mut log = String::new();
-            self.child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
-            log
-        };
-        let log = within("it ends", LIMIT, log).await;
+        let log = within("it ends", LIMIT, self.log).await.unwrap();
         let ended = within("it ends", LIMIT, self.child.wait()).await.unwrap();
         assert_eq!(ended.code(), Some(0), "{log}");
         let mut rest = String::new();

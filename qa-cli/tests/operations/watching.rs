@@ -2,58 +2,76 @@
 
 use crate::command::{LIMIT, config, file, qa};
 use crate::serving::terminate;
-use qa_servers::testing::within;
+use qa_servers::testing::{eventually, within};
 use qa_servers::{Server, System};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
-const QUICK: &str = "health_interval = '200ms'\nhealth_timeout = '200ms'\nbackoff_cap = '300ms'";
+pub(crate) const QUICK: &str =
+    "health_interval = '200ms'\nhealth_timeout = '300ms'\nbackoff_cap = '300ms'";
+
+/// `qa watch`, and the lines that it has said so far.
+pub(crate) struct Watching {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watching {
+    pub(crate) fn start(path: &str) -> Self {
+        let mut child =
+            qa(&["watch", path, "--every", "50ms"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let said = Arc::clone(&lines);
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = out.next_line().await {
+                said.lock().unwrap().push(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// How many lines it has said.
+    pub(crate) fn so_far(&self) -> usize {
+        self.lines.lock().unwrap().len()
+    }
+
+    /// Waits until one of its lines after so many is of this resource, and says this.
+    pub(crate) async fn says(&self, after: usize, name: &str, what: &str) {
+        let name = format!(" {name} (");
+        eventually(&format!("{name}… {what}"), LIMIT, async || {
+            let lines = self.lines.lock().unwrap();
+            lines[after..].iter().any(|line| line.contains(&name) && line.contains(what))
+        })
+        .await;
+    }
+
+    /// Has it end, and gives all that it said.
+    pub(crate) async fn end(mut self) -> String {
+        terminate(&self.child);
+        let ended = within("it ends", LIMIT, self.child.wait()).await.unwrap();
+        assert_eq!(ended.code(), Some(0));
+        self.lines.lock().unwrap().join("\n")
+    }
+}
 
 #[tokio::test]
 async fn without_a_terminal_each_change_is_a_line() {
     let server = Server::start_owned(System::Redis).await.unwrap();
     let file = file(&config(&[&server], QUICK));
-    let path = file.path().to_str().unwrap();
-    let mut child = qa(&["watch", path, "--every", "50ms"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut until = async |part: &str| loop {
-        let line = within(part, LIMIT, lines.next_line()).await.unwrap().unwrap();
-        assert!(!line.contains('\x1b') && !line.contains(server.password()), "{line}");
-        if line.contains(part) {
-            return line;
-        }
-    };
-    let line = until("is ready").await;
-    assert!(line.contains(&format!("redis (redis at 127.0.0.1:{}", server.port())), "{line}");
+    let watching = Watching::start(file.path().to_str().unwrap());
+    let what = format!("(redis at 127.0.0.1:{}/0) is ready", server.port());
+    watching.says(0, "redis", &what).await;
+    let before = watching.so_far();
     server.kill().await.unwrap();
-    until("is reconnecting: ").await;
+    watching.says(before, "redis", "is reconnecting: ").await;
     server.start_again().await.unwrap();
-    until("is degraded: ").await;
-    until("is ready").await;
-    terminate(&child);
-    let ended = within("it ends", LIMIT, child.wait()).await.unwrap();
-    assert_eq!(ended.code(), Some(0));
-    server.remove().await;
-}
-
-#[tokio::test]
-async fn an_alarm_that_comes_while_it_looks_on_is_a_line_although_nobody_publishes() {
-    let server = Server::start_owned(System::RabbitMq).await.unwrap();
-    let file = file(&config(&[&server], QUICK));
-    let mut child =
-        qa(&["watch", file.path().to_str().unwrap()]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut until = async |part: &str| {
-        while !within(part, LIMIT, lines.next_line()).await.unwrap().unwrap().contains(part) {}
-    };
-    until("is ready").await;
-    server.raise_alarm().await.unwrap();
-    until("the broker takes no messages").await;
-    server.clear_alarm().await.unwrap();
-    until("is ready").await;
-    terminate(&child);
-    within("it ends", LIMIT, child.wait()).await.unwrap();
+    watching.says(before, "redis", "is degraded: ").await;
+    watching.says(before, "redis", "is ready").await;
+    let all = watching.end().await;
+    assert!(!all.contains('\x1b') && !all.contains(server.password()), "{all}");
     server.remove().await;
 }
 
