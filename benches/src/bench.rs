@@ -21,6 +21,8 @@ pub(crate) struct Bench {
     /// The servers, each started when it is first asked for.
     pub(crate) servers: Servers,
     rounds: u32,
+    /// What a contest's title has in it, where it is to be held.
+    only: Option<String>,
     peers: Peers,
     now: Setting,
     /// Of all that take part in the present benchmark.
@@ -29,12 +31,13 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn new(short: bool, rounds: u32) -> Result<Self> {
+    pub(crate) fn new(short: bool, rounds: u32, only: Option<String>) -> Result<Self> {
         let now = Setting { date: host::today()?, machine: host::machine()?, ..Setting::default() };
         Ok(Self {
             short,
             servers: Servers::default(),
             rounds,
+            only,
             peers: Peers::default(),
             now,
             versions: BTreeSet::new(),
@@ -97,6 +100,9 @@ impl Bench {
     pub(crate) async fn hold(&mut self, mut contest: Contest) -> Result<()> {
         let rounds = contest.rounds.map_or(self.rounds, |most| self.rounds.min(most));
         let what = title(&contest.title, contest.at);
+        if self.only.as_ref().is_some_and(|only| !what.contains(only)) {
+            return Ok(());
+        }
         eprintln!("     {what}");
         let turns = take_turns(&mut contest, rounds).await.with_context(|| what.clone())?;
         let ours = &turns[0];

@@ -20,6 +20,9 @@ pub(crate) struct Cli {
     /// [default: 21, and 2 with --short]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: Option<u32>,
+    /// Only the contests whose title has this in it; writes no table
+    #[arg(long, value_name = "TEXT", conflicts_with = "out")]
+    pub(crate) only: Option<String>,
     /// Where benchmarks.md, benchmarks.json and the plots are written [default: docs]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
@@ -29,6 +32,7 @@ const EXAMPLES: &str = "Examples:
   benches                    all of them, and write the table
   benches B2 B3              two of them; the other rows stay
   benches --short            all of them with little work; writes nothing
+  benches B2 --only run      of one, what goes through `run`, to look into it; writes nothing
   benches page               write the page anew, from the rows that are there
   benches compare docs old   whether two runs agree within their spread
 

@@ -20,11 +20,14 @@ pub(crate) fn in_a_task<T: Send + 'static>(
     runtime.block_on(async { tokio::spawn(work).await? })
 }
 
-/// Runs the benchmarks that were asked for and writes the table; whether every budget held.
+/// Runs the benchmarks that were asked for and writes the table after each, so that what breaks off later, or
+/// is interrupted, costs that one alone; whether every budget held.
 pub(crate) async fn run(cli: Cli) -> Result<bool> {
     let wanted = wanted(&cli.ids)?;
+    let docs = (!cli.short && cli.only.is_none()).then_some(Path::new("docs"));
+    let folder = cli.out.as_deref().or(docs);
     let rounds = cli.rounds.unwrap_or(if cli.short { ROUNDS_IN_SHORT } else { ROUNDS });
-    let mut bench = Bench::new(cli.short, rounds)?;
+    let mut bench = Bench::new(cli.short, rounds, cli.only)?;
     let (began, mut broken) = (Instant::now(), Vec::new());
     for benchmark in wanted {
         eprintln!("{:<4} {}", benchmark.id, benchmark.title);
@@ -35,6 +38,8 @@ pub(crate) async fn run(cli: Cli) -> Result<bool> {
             // Half of a benchmark would replace all of it.
             bench.rows.truncate(before);
             broken.push(benchmark.id);
+        } else if let Some(folder) = folder {
+            table::write(folder, &bench.rows[before..])?;
         }
         eprintln!("{:<4} took {:.0} s", benchmark.id, start.elapsed().as_secs_f64());
     }
@@ -43,11 +48,6 @@ pub(crate) async fn run(cli: Cli) -> Result<bool> {
     let missed = rows.iter().filter(|row| !row.pass).count();
     let took = began.elapsed().as_secs_f64();
     println!("{} ratios, {missed} budgets missed, in {took:.0} s", rows.len());
-    match (cli.out.as_deref(), cli.short) {
-        (Some(folder), _) => table::write(folder, &rows)?,
-        (None, false) => table::write(Path::new("docs"), &rows)?,
-        (None, true) => {}
-    }
     if !broken.is_empty() {
         bail!("{} could not be run; the reasons are above", broken.join(", "));
     }

@@ -145,6 +145,11 @@ impl Backend for RabbitMq {
         Err(last)
     }
 
+    /// The broker has opened the virtual host on both connections.
+    fn connect_proves(&self) -> bool {
+        true
+    }
+
     async fn ping(&self, client: &Client) -> Result<(), Error> {
         client.ping().await
     }

@@ -51,6 +51,12 @@ pub(crate) async fn dial(
     Ok(Dialled { connection, socket, heard })
 }
 
+/// The bytes of a frame at the most, as RabbitMQ has it unless it is told otherwise. The driver has room for 32
+/// of them each way. Asked for from the start, that is memory of which the system gives the pages as they
+/// are used; left to the broker, the driver makes the room when it is logged in, by writing zeros to all of
+/// it: 8 MiB for each connection, and the time for that. A longer message has more frames, as ever.
+const FRAME: u32 = 128 * 1024;
+
 fn driver(error: io::Error) -> Error {
     Error::Driver(error.into())
 }
@@ -67,6 +73,10 @@ fn uri(options: &Options, login: &Login, host: &Host, port: u16) -> AMQPUri {
             port,
         },
         vhost: options.vhost.clone(),
-        query: AMQPQueryString { heartbeat: Some(options.heartbeat), ..AMQPQueryString::default() },
+        query: AMQPQueryString {
+            heartbeat: Some(options.heartbeat),
+            frame_max: Some(FRAME),
+            ..AMQPQueryString::default()
+        },
     }
 }

@@ -1,10 +1,12 @@
-//! No connect, failed connect, dropped connect or close leaves a thread of the driver.
+//! No connect, failed connect, dropped connect or close leaves a thread of the driver, and one that is idle
+//! has little memory.
 //!
-//! One test, because threads are counted for the whole process.
+//! One test, because threads and memory are counted for the whole process.
 
 #[path = "broker/support.rs"]
 mod support;
 
+use futures_util::future::try_join_all;
 use qa_resource_core::Backend;
 use qa_servers::testing::{Silent, eventually};
 use qa_servers::{Server, System};
@@ -16,6 +18,13 @@ async fn no_threads(after: &str) {
         io_threads() == 0
     })
     .await;
+}
+
+/// The KiB of memory that this process has in use.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,6 +45,13 @@ async fn no_way_to_connect_leaves_a_thread() {
 
     drop(good.connect().await.unwrap());
     no_threads("a client that was dropped").await;
+
+    let before = resident();
+    let idle = try_join_all((0..20).map(|_| good.connect())).await.unwrap();
+    let each = resident().saturating_sub(before) / idle.len();
+    assert!(each < 2048, "an idle client has {each} KiB");
+    drop(idle);
+    no_threads("twenty clients that were dropped").await;
 
     let wrong = backend("wrong", &url.replace("://", "://nobody-"));
     for _ in 0..50 {

@@ -56,6 +56,12 @@ pub trait Backend: Send + Sync + 'static {
     /// The driver's error; [`Backend::classify`] says what it means.
     async fn connect(&self) -> Result<Self::Client, Self::Error>;
 
+    /// Whether [`connect`](Self::connect) ends with answers after which a ping could find nothing wrong, on
+    /// every connection that it makes: a new client is then ready without one. Default: it is pinged.
+    fn connect_proves(&self) -> bool {
+        false
+    }
+
     /// Makes one real round trip to the server.
     ///
     /// # Errors

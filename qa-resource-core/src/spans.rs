@@ -2,7 +2,7 @@
 //!
 //! | span | level | around | fields beside the common ones |
 //! |---|---|---|---|
-//! | `connect` | INFO | one connect attempt, from dial to an answered ping | |
+//! | `connect` | INFO | one connect attempt, from dial to the server's answer | |
 //! | `operation` | DEBUG | one attempt of an operation in `Resource::run` | `otel.name`, the system |
 //!
 //! Common are `otel.kind` (`client`), `db.system.name` or `messaging.system`, `server.address`,
@@ -33,7 +33,7 @@ macro_rules! client_span {
     }};
 }
 
-/// Around one connect attempt, from dial to an answered ping.
+/// Around one connect attempt, from dial to the server's answer.
 pub(crate) fn connect<B: Backend>(shared: &Shared<B>, attempt: u32) -> Span {
     client_span!(Level::INFO, "connect", shared, attempt)
 }

@@ -111,7 +111,7 @@ impl<B: Backend> Supervisor<B> {
         }
     }
 
-    /// One attempt, from dial to an answered ping, and as many more pings as the settings ask of a
+    /// One attempt, from dial to an answer, and as many more pings as the settings ask of a
     /// reconnect; on success the resource is ready. To dial without a permit waits in line for one.
     pub(crate) async fn attempt(&mut self, permit: Option<Permit>, limit: Duration) -> Result<()> {
         if let Err(error) = self.try_once(permit, limit).await {
@@ -163,18 +163,21 @@ impl<B: Backend> Supervisor<B> {
         })
     }
 
-    /// Connects (unless the driver heals what is held) and pings, within `limit`.
+    /// Connects (unless the driver heals what is held) and pings where that can tell more, within `limit`.
     async fn dial(&mut self, limit: Duration) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         let work = async {
-            if self.held.is_none() {
+            let fresh = self.held.is_none();
+            if fresh {
                 // Held as soon as it is there, so that a ping that fails or is dropped does not
                 // leave a client that nobody closes.
                 self.held = Some(shared.backend.connect().await?);
             }
             match &self.held {
-                Some(client) => shared.backend.ping(client).await,
-                None => Ok(()),
+                Some(client) if !(fresh && shared.backend.connect_proves()) => {
+                    shared.backend.ping(client).await
+                }
+                _ => Ok(()),
             }
         };
         let doing = "cannot connect to";

@@ -35,6 +35,23 @@ async fn acquire_connects_by_itself_and_pings_before_it_is_ready() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connect_that_proves_itself_is_not_pinged_before_the_interval() {
+    let settings = exact();
+    let interval = settings.health_interval;
+    let (script, resource) = resource(settings);
+    script.proves.store(true, Ordering::SeqCst);
+    Script::set(&script.connect, Does::Slow(ms(30)));
+    drop(resource.acquire().await.unwrap());
+    assert_eq!((script.elapsed(), script.count("ping")), (ms(30), 0));
+    sleep(interval + ms(1)).await;
+    assert_eq!(script.times("ping"), [ms(30) + interval]);
+    let mut watch = resource.watch();
+    script.cut();
+    assert!(watch.wait_for(State::Reconnecting).await && watch.wait_for(State::Ready).await);
+    assert_eq!((script.count("connect"), script.count("ping")), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hundred_first_callers_share_one_connect() {
     let (script, resource) = resource(exact());
     Script::set(&script.connect, Does::Slow(ms(30)));

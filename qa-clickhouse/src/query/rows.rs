@@ -3,8 +3,11 @@
 use super::running::Running;
 use clickhouse::query::{Query as DriverQuery, RowCursor};
 use clickhouse::{RowOwned, RowRead};
+use futures_util::StreamExt;
 use qa_resource_core::Result;
 use std::fmt;
+use std::future::poll_fn;
+use std::task::Poll;
 
 /// The rows of an answer, one by one; of [`Query::rows`](crate::Query::rows).
 ///
@@ -30,7 +33,14 @@ impl<T: RowOwned + RowRead> RowStream<T> {
     /// # Cancel safety
     /// No row is lost where this is dropped.
     pub async fn next(&mut self) -> Result<Option<T>> {
-        let row = self.running.step(self.cursor.next()).await?;
+        // Most rows are there already, and are worth less than the futures that a wait takes.
+        let ready = poll_fn(|context| Poll::Ready(self.cursor.poll_next_unpin(context))).await;
+        let row = match ready {
+            Poll::Ready(Some(Ok(row))) => return Ok(Some(row)),
+            Poll::Ready(Some(Err(error))) => return Err(self.running.failed(error)),
+            Poll::Ready(None) => None,
+            Poll::Pending => self.running.step(self.cursor.next()).await?,
+        };
         if row.is_none() {
             self.running.finish(None, 0);
         }

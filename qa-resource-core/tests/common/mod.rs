@@ -52,6 +52,7 @@ pub(crate) struct Script {
     pub(crate) back: Notify,
     pub(crate) impaired: AtomicBool,
     pub(crate) heard: AtomicBool,
+    pub(crate) proves: AtomicBool,
     pub(crate) alarm: Notify,
     pub(crate) calls: Mutex<Vec<Call>>,
     pub(crate) open: AtomicUsize,
@@ -70,6 +71,7 @@ impl Script {
             back: Notify::new(),
             impaired: AtomicBool::new(false),
             heard: AtomicBool::new(false),
+            proves: AtomicBool::new(false),
             alarm: Notify::new(),
             calls: Mutex::default(),
             open: AtomicUsize::new(0),
@@ -146,6 +148,10 @@ impl<const DRIVER: bool> Backend for Scripted<DRIVER> {
         self.0.open.fetch_add(1, Ordering::SeqCst);
         let number = self.0.made.fetch_add(1, Ordering::SeqCst) + 1;
         Ok(Arc::new(Connection { script: Arc::clone(&self.0), number }))
+    }
+
+    fn connect_proves(&self) -> bool {
+        self.0.proves.load(Ordering::SeqCst)
     }
 
     async fn ping(&self, _: &Arc<Connection>) -> Result<(), Fail> {
