@@ -167,8 +167,7 @@ async fn take_turns(contest: &mut Contest, rounds: u32) -> Result<Vec<Turns>> {
     let mut turns = vec![none; count];
     let warm_up = usize::from(!contest.cold);
     for round in 0..usize::try_from(rounds)? + warm_up {
-        // Who is first changes from round to round.
-        for turn in (0..count).map(|turn| (turn + round) % count) {
+        for turn in order(round, count) {
             let Turns { samples, failed } = &mut turns[turn];
             if failed.is_some() {
                 continue;
@@ -191,11 +190,29 @@ async fn take_turns(contest: &mut Contest, rounds: u32) -> Result<Vec<Turns>> {
     Ok(turns)
 }
 
+/// In which order so many parties take their turns. Who is first changes from round to round, and after all have
+/// been, so does who comes after whom: what one leaves behind, a server that still closes connections, hits not
+/// always the same.
+fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
+    let (lap, first) = (round / count, round % count);
+    (0..count).map(move |turn| {
+        let turn = if lap.is_multiple_of(2) { turn } else { count - turn };
+        (first + turn) % count
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::contest::Doing;
     use std::sync::Mutex;
+
+    #[test]
+    fn each_is_first_as_often_as_any_other_and_comes_after_each() {
+        let rounds = |rounds| (0..rounds).map(|round| order(round, 3).collect::<Vec<_>>());
+        let all = [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 2, 1], [1, 0, 2], [2, 1, 0], [0, 1, 2]];
+        assert_eq!(rounds(7).collect::<Vec<_>>(), all);
+    }
 
     #[tokio::test]
     async fn parties_take_turns_and_the_first_round_does_not_count_unless_all_are_cold() {

@@ -15,11 +15,11 @@ Ours beside others, on real servers, in the same run. `make bench` makes this pa
 `benchmarks.json`; nothing in it is typed by hand but the reasons of what is missed, where they are known. A
 budget that is missed stays here as **missed**.
 
-All parties of a contest do the same work against the same server, a round each, in turns; who is first
-changes from round to round, and the first round does not count. A ratio is ours to the peer's within a
-round: its median, with the quartiles. What slows a round slows all who take part in it, so the ratio is
-what decides; the figures beside it are medians of the rounds, and are this machine's. For what is counted
-by the second more is better, for times and memory less is.
+All parties of a contest do the same work against the same server, a round each, in turns; who is first, and who
+comes after whom, changes from round to round, and the first round does not count. A ratio is ours to the
+peer's within a round: its median, with the quartiles. What slows a round slows all who take part in it, so
+the ratio is what decides; the figures beside it are medians of the rounds, and are this machine's. For what
+is counted by the second more is better, for times and memory less is.
 
 A peer that is another client or pool runs in a process of its own, as ours does where memory is measured;
 a *bare* one is the driver that ours is built on, without ours. A *lease* is acquired for each operation,
