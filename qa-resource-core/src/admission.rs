@@ -105,7 +105,7 @@ impl<B: Backend> Resource<B> {
     ) -> Result<Option<Place>> {
         let place = tokio::select! {
             biased;
-            () = live.gone.cancelled() => return Ok(None),
+            () = live.gone.fired() => return Ok(None),
             place = timeout_at(limit, Arc::clone(&places.free).acquire_owned()) => place,
         };
         let Ok(place) = place else {

@@ -3,9 +3,8 @@
 use crate::gate::Ticket;
 use crate::group::{Seat, Verdict};
 use crate::shared::Shared;
-use crate::snapshot::{Live, Phase};
+use crate::snapshot::{Phase, Share};
 use crate::{Backend, ErrorKind, State};
-use crossbeam_utils::CachePadded;
 use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use tokio::time::Instant;
 /// acquired.
 #[must_use = "a lease is given back as soon as it is dropped"]
 pub struct Lease<B: Backend> {
-    live: Arc<CachePadded<Live<B>>>,
+    live: Share<B>,
     ticket: Ticket,
     site: &'static Location<'static>,
     /// Where a group of several gave it.
@@ -44,12 +43,13 @@ impl<B: Backend> Lease<B> {
             return Err(shared.state().max(State::Draining));
         };
         let snapshot = shared.snapshot.load();
-        let Phase::Ready(live) = &snapshot.phase else {
+        let Phase::Ready(shares) = &snapshot.phase else {
             shared.gate.leave(ticket);
             return Err(snapshot.state());
         };
         shared.gate.count(ticket);
-        Ok(Self { live: Arc::clone(live), ticket, site, seat: None, deadline: None })
+        let live = Arc::clone(shares.own());
+        Ok(Self { live, ticket, site, seat: None, deadline: None })
     }
 
     /// The same lease, as one that a group of several gave.
@@ -118,13 +118,13 @@ impl<B: Backend> Lease<B> {
     /// # Cancel safety
     /// Nothing is lost where this is dropped.
     pub async fn lost(&self) {
-        self.live.gone.cancelled().await;
+        self.live.gone.fired().await;
     }
 
     /// Whether the resource has left this connection.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.live.gone.is_cancelled()
+        self.live.gone.is_fired()
     }
 
     /// Tells the supervisor of an operation that failed with this lease, as

@@ -111,8 +111,8 @@ fn check(events: &[Event]) -> Result<(), TestCaseError> {
         let snapshot = shared.snapshot.load_full();
         prop_assert_eq!(snapshot.generation, model.generation);
         // The live connection that was left is told so; one that stays is not.
-        if let Phase::Ready(live) = &before.phase {
-            prop_assert_eq!(live.gone.is_cancelled(), meant);
+        if let Phase::Ready(shares) = &before.phase {
+            prop_assert_eq!(shares.own().gone.is_fired(), meant);
         }
         // A lease is to be had exactly where the state is ready.
         let lease = Lease::take(&shared, Location::caller());
@@ -143,4 +143,26 @@ proptest! {
     ) {
         check(&events)?;
     }
+}
+
+/// Each thread has its own count of the connection: it ends with the last of all.
+#[test]
+fn a_connection_ends_with_the_last_lease_of_any_thread() {
+    let shared = Arc::new(Shared::new("r".into(), Still, Settings::default()));
+    assert!(shared.apply(change(Event::Connect, 0)).is_ok());
+    assert!(shared.apply(change(Event::Connected, 7)).is_ok());
+    let ended = shared.live().ok().unwrap().ended.token();
+    let take = |_| {
+        let shared = Arc::clone(&shared);
+        let taken = std::thread::spawn(move || Lease::take(&shared, Location::caller()).ok());
+        taken.join().unwrap().unwrap()
+    };
+    let leases: Vec<_> = (0..40).map(take).collect();
+    assert!(shared.apply(change(Event::Lost, 0)).is_ok());
+    for lease in leases {
+        assert!(!ended.is_cancelled());
+        assert_eq!(*lease, 7);
+        drop(lease);
+    }
+    assert!(ended.is_cancelled());
 }

@@ -53,8 +53,9 @@ thread_local! {
     static FREED: Cell<(usize, SlotId)> = const { Cell::new((0, id(0, 0))) };
 }
 
+/// The number of this thread, among those that have asked.
 #[inline]
-fn home() -> usize {
+pub(crate) fn home() -> usize {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
     HOME.with(|home| {
         if home.get() == usize::MAX {

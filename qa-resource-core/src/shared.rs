@@ -7,7 +7,7 @@ use crate::gate::Gate;
 use crate::group::Board;
 use crate::metrics::Meter;
 use crate::probation::Probation;
-use crate::snapshot::{Change, Ended, Live, Phase, Snapshot};
+use crate::snapshot::{Change, Ended, Gone, Live, Phase, Share, Shares, Snapshot};
 use crate::stats::Counters;
 use crate::{
     Backend, Budget, CloseReport, Error, ErrorKind, EventBus, Forced, Health, Reading, Settings,
@@ -15,7 +15,7 @@ use crate::{
 };
 use arc_swap::{ArcSwap, Guard};
 use crossbeam_utils::CachePadded;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, broadcast, watch};
@@ -29,6 +29,8 @@ pub(crate) struct Shared<B: Backend> {
     pub(crate) name: Arc<str>,
     pub(crate) backend: B,
     settings: ArcSwap<Settings>,
+    /// What [`Self::max_in_flight`] gives, for whoever asks at each operation; `UNBOUNDED` where that is nothing.
+    in_flight: AtomicU64,
     pub(crate) gate: CachePadded<Gate>,
     pub(crate) snapshot: ArcSwap<Snapshot<B>>,
     pub(crate) counters: Counters,
@@ -57,10 +59,18 @@ pub(crate) struct Shared<B: Backend> {
     writer: Mutex<()>,
 }
 
+/// More than any bound.
+const UNBOUNDED: u64 = u64::MAX;
+
+fn in_flight<B: Backend>(settings: &Settings, backend: &B) -> u64 {
+    settings.max_in_flight.or_else(|| backend.max_in_flight()).map_or(UNBOUNDED, u64::from)
+}
+
 impl<B: Backend> Shared<B> {
     pub(crate) fn new(name: Arc<str>, backend: B, settings: Settings) -> Self {
         let settings = settings.bounded();
         Self {
+            in_flight: AtomicU64::new(in_flight(&settings, &backend)),
             meter: Meter::new(Arc::clone(&name), B::SYSTEM, backend.address()),
             name,
             backend,
@@ -101,6 +111,7 @@ impl<B: Backend> Shared<B> {
     pub(crate) fn set_settings(&self, settings: Settings) {
         let settings = settings.bounded();
         self.probation().set_interval(settings.health_interval);
+        self.in_flight.store(in_flight(&settings, &self.backend), Ordering::Relaxed);
         self.settings.store(Arc::new(settings));
         self.check.notify_one();
     }
@@ -110,17 +121,17 @@ impl<B: Backend> Shared<B> {
     }
 
     /// The connection, or in what state the resource is without one.
-    pub(crate) fn live(&self) -> Result<Arc<CachePadded<Live<B>>>, State> {
+    pub(crate) fn live(&self) -> Result<Share<B>, State> {
         let snapshot = self.snapshot.load();
         match &snapshot.phase {
-            Phase::Ready(live) => Ok(Arc::clone(live)),
+            Phase::Ready(shares) => Ok(Arc::clone(shares.own())),
             Phase::Other(state) => Err(*state),
         }
     }
 
     /// How many operations may be under way on one connection at once.
     pub(crate) fn max_in_flight(&self) -> Option<u32> {
-        self.settings().max_in_flight.or_else(|| self.backend.max_in_flight())
+        u32::try_from(self.in_flight.load(Ordering::Relaxed)).ok()
     }
 
     /// Every state change from now on, in order.
@@ -158,8 +169,8 @@ impl<B: Backend> Shared<B> {
         let after = self.follow(&before, to, change);
         let generation = after.generation;
         self.snapshot.store(Arc::new(after));
-        if let Phase::Ready(live) = &before.phase {
-            live.gone.cancel();
+        if let Phase::Ready(shares) = &before.phase {
+            shares.own().gone.fire();
         }
         let in_previous = before.since.elapsed();
         self.tell(Transition {
@@ -181,11 +192,11 @@ impl<B: Backend> Shared<B> {
         let phase = match change {
             Change::Connected(client) => {
                 generation += 1;
-                let gone = CancellationToken::new();
+                let gone = Gone::default();
                 let places = self.max_in_flight().map(Places::new);
                 let (ended, shared) = (Ended::default(), Arc::clone(self));
                 let live = Live { client, generation, gone, places, ended, shared };
-                Phase::Ready(Arc::new(CachePadded::new(live)))
+                Phase::Ready(Shares::new(live))
             }
             _ => Phase::Other(to),
         };
