@@ -79,8 +79,8 @@ const KNOWN: &[Known] = &[
 const TWO_CONNECTIONS: &str = "RabbitMQ takes nearly all of it, and ours makes two connections to it, one for \
     publishing; and each of the others has answered a ping when it counts as connected.";
 
-const A_LEASE_EACH: &str = "A lease and a clone of the connection for each command take 0.1 to 0.2 µs of the 2 to 3 \
-    that one takes. With a lease for each task, GET is 1.00 of it, for 100 tasks and for 1,000.";
+const A_LEASE_EACH: &str = "Each command has a lease, and a clone of the driver's connection, whose counts all threads \
+    write. With a lease for each task, and so one clone, GET is 1.00 of it, for 100 tasks and for 1,000.";
 
 const WITHIN: &str =
     "The budget is between the quartiles: the rounds differ by more than what is missed.";

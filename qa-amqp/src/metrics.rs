@@ -5,8 +5,8 @@
 //! that is installed late is seen by the next.
 
 use metrics::{
-    Counter, Histogram, Label, SharedString, Unit, counter, describe_counter, describe_histogram,
-    histogram,
+    Counter, Histogram, Key, Label, Level, Metadata, SharedString, Unit, counter, describe_counter,
+    describe_histogram, histogram, with_recorder,
 };
 use qa_resource_core::metrics::Kind;
 
@@ -70,6 +70,10 @@ fn labels<const N: usize>(resource: &str, more: [(&'static str, SharedString); N
     labels
 }
 
+fn of_queue(resource: &str, queue: &SharedString) -> Vec<Label> {
+    labels(resource, [("messaging.destination.name", queue.clone())])
+}
+
 /// How a publish can end, beside well.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unconfirmed {
@@ -117,24 +121,38 @@ impl PublishMeter {
 pub(crate) struct ConsumeMeter {
     resource: String,
     queue: SharedString,
+    /// Every delivery passes here twice: these two are made once, and not for each.
+    consumed: Key,
+    processed: Key,
 }
+
+/// As the macros have it.
+const METADATA: Metadata<'static> =
+    Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
 impl ConsumeMeter {
     pub(crate) fn new(resource: &str, queue: &str) -> Self {
-        Self { resource: resource.to_owned(), queue: queue.to_owned().into() }
+        let (resource, queue) = (resource.to_owned(), SharedString::from(queue.to_owned()));
+        let of = |name| Key::from_parts(name, of_queue(&resource, &queue));
+        Self { consumed: of(CONSUMED), processed: of(PROCESS_DURATION), resource, queue }
     }
 
     fn labels(&self) -> Vec<Label> {
-        labels(&self.resource, [("messaging.destination.name", self.queue.clone())])
+        of_queue(&self.resource, &self.queue)
     }
 
     pub(crate) fn delivered(&self) {
-        counter!(CONSUMED, self.labels()).increment(1);
+        with_recorder(|recorder| recorder.register_counter(&self.consumed, &METADATA)).increment(1);
     }
 
     pub(crate) fn handled(&self, took: std::time::Duration, failed: Option<&'static str>) {
+        let Some(how) = failed else {
+            with_recorder(|recorder| recorder.register_histogram(&self.processed, &METADATA))
+                .record(took);
+            return;
+        };
         let mut labels = self.labels();
-        labels.extend(failed.map(|how| Label::new("error.type", how)));
+        labels.push(Label::new("error.type", how));
         histogram!(PROCESS_DURATION, labels).record(took);
     }
 
@@ -144,5 +162,48 @@ impl ConsumeMeter {
 
     pub(crate) fn restarted(&self) {
         counter!(RESTARTS, self.labels()).increment(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+    use std::time::Duration;
+
+    #[test]
+    fn what_a_consumer_does_is_counted_under_its_queue_and_failures_apart() {
+        let recorder = DebuggingRecorder::new();
+        metrics::with_local_recorder(&recorder, || {
+            let meter = ConsumeMeter::new("orders", "bars");
+            for failed in [None, None, Some("handler")] {
+                meter.delivered();
+                meter.handled(Duration::from_millis(1), failed);
+            }
+        });
+        let mut seen = Vec::new();
+        for (key, _, _, value) in recorder.snapshotter().snapshot().into_vec() {
+            let key = key.key();
+            let label = |name| key.labels().find(|label| label.key() == name).map(Label::value);
+            assert_eq!(label("db.client.connection.pool.name"), Some("orders"));
+            assert_eq!(label("messaging.destination.name"), Some("bars"));
+            let count = match value {
+                DebugValue::Counter(count) => usize::try_from(count).unwrap(),
+                DebugValue::Histogram(values) => values.len(),
+                DebugValue::Gauge(_) => unreachable!("a consumer has none"),
+            };
+            seen.push((key.name().to_owned(), label("error.type").map(str::to_owned), count));
+        }
+        seen.sort();
+        let row =
+            |name: &str, how: Option<&str>, count| (name.to_owned(), how.map(str::to_owned), count);
+        assert_eq!(
+            seen,
+            [
+                row(CONSUMED, None, 3),
+                row(PROCESS_DURATION, None, 2),
+                row(PROCESS_DURATION, Some("handler"), 1)
+            ]
+        );
     }
 }

@@ -8,10 +8,11 @@ use super::stats::count;
 use crate::client::ANSWER_LIMIT;
 use crate::spans;
 use crate::topology::dead_queue;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, poll};
 use lapin::Acker;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
@@ -37,8 +38,12 @@ pub(super) fn work(
             let span = spans::process(this.group.name(), &this.settings.queue, &delivery);
             handle(&this, delivery, &acker).instrument(span).await;
         };
-        // Dropped unanswered, it stays with the broker, which delivers it again.
-        let _ = abort.run_until_cancelled(work).await;
+        let mut work = pin!(work);
+        // Most handlers are done with their first step: those take no place among what waits for an abort.
+        if !abort.is_cancelled() && poll!(&mut work).is_pending() {
+            // Dropped unanswered, it stays with the broker, which delivers it again.
+            let _ = abort.run_until_cancelled(work).await;
+        }
         drop(slot);
     })
 }

@@ -4,10 +4,13 @@ use super::settings::ConsumerSettings;
 use crate::client::ANSWER_LIMIT;
 use crate::error::{bounded, name};
 use crate::{Error, RabbitMq};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, poll};
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::{Channel, Consumer};
 use qa_resource_core::Lease;
+use std::task::Poll;
+
+const LOST: &str = "the connection was lost";
 
 /// Why consuming ended.
 pub(super) enum End {
@@ -60,21 +63,31 @@ impl Intake {
     /// The next delivery, or why there is none: a cut, an error of the channel, or the broker's
     /// cancel, which comes without an error. Not to be called again after that.
     pub(super) async fn next(&mut self) -> Result<lapin::message::Delivery, String> {
-        tokio::select! {
-            // Deliveries of a connection that was left can't be acknowledged any more.
-            biased;
-            () = self.lease.lost() => Err("the connection was lost".to_owned()),
-            item = self.deliveries.next() => match item {
-                Some(Ok(delivery)) => Ok(delivery),
-                Some(Err(error)) => Err(error.to_string()),
-                None => Err("the broker cancelled the consumer: its queue was deleted or moved".to_owned()),
+        // Deliveries of a connection that was left can't be acknowledged any more.
+        if self.lease.is_lost() {
+            return Err(LOST.to_owned());
+        }
+        // What is there already takes no place among those that wait for a loss.
+        let item = match poll!(self.deliveries.next()) {
+            Poll::Ready(item) => item,
+            Poll::Pending => tokio::select! {
+                biased;
+                () = self.lease.lost() => return Err(LOST.to_owned()),
+                item = self.deliveries.next() => item,
             },
+        };
+        match item {
+            Some(Ok(delivery)) => Ok(delivery),
+            Some(Err(error)) => Err(error.to_string()),
+            None => {
+                Err("the broker cancelled the consumer: its queue was deleted or moved".to_owned())
+            }
         }
     }
 
     pub(super) async fn lost(&self) -> String {
         self.lease.lost().await;
-        "the connection was lost".to_owned()
+        LOST.to_owned()
     }
 
     /// Tells the broker to send nothing more. What it has sent is still to be had.
