@@ -43,12 +43,12 @@ impl<B: Backend> Lease<B> {
             return Err(shared.state().max(State::Draining));
         };
         let snapshot = shared.snapshot.load();
-        let Phase::Ready(shares) = &snapshot.phase else {
+        let Phase::Ready(live) = &snapshot.phase else {
             shared.gate.leave(ticket);
             return Err(snapshot.state());
         };
         shared.gate.count(ticket);
-        let live = Arc::clone(shares.own());
+        let live = Arc::clone(live.own());
         Ok(Self { live, ticket, site, seat: None, deadline: None })
     }
 

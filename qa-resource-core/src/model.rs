@@ -111,8 +111,8 @@ fn check(events: &[Event]) -> Result<(), TestCaseError> {
         let snapshot = shared.snapshot.load_full();
         prop_assert_eq!(snapshot.generation, model.generation);
         // The live connection that was left is told so; one that stays is not.
-        if let Phase::Ready(shares) = &before.phase {
-            prop_assert_eq!(shares.own().gone.is_fired(), meant);
+        if let Phase::Ready(live) = &before.phase {
+            prop_assert_eq!(live.own().gone.is_fired(), meant);
         }
         // A lease is to be had exactly where the state is ready.
         let lease = Lease::take(&shared, Location::caller());

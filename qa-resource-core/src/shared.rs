@@ -124,7 +124,7 @@ impl<B: Backend> Shared<B> {
     pub(crate) fn live(&self) -> Result<Share<B>, State> {
         let snapshot = self.snapshot.load();
         match &snapshot.phase {
-            Phase::Ready(shares) => Ok(Arc::clone(shares.own())),
+            Phase::Ready(live) => Ok(Arc::clone(live.own())),
             Phase::Other(state) => Err(*state),
         }
     }
@@ -169,8 +169,8 @@ impl<B: Backend> Shared<B> {
         let after = self.follow(&before, to, change);
         let generation = after.generation;
         self.snapshot.store(Arc::new(after));
-        if let Phase::Ready(shares) = &before.phase {
-            shares.own().gone.fire();
+        if let Phase::Ready(live) = &before.phase {
+            live.own().gone.fire();
         }
         let in_previous = before.since.elapsed();
         self.tell(Transition {
