@@ -75,5 +75,10 @@ mod tests {
         assert!(cli.command.is_none() && cli.short);
         assert_eq!((cli.ids.len(), cli.rounds), (2, Some(3)));
         assert!(Cli::try_parse_from(["benches", "--rounds", "0"]).is_err());
+        let only = ["benches", "B2", "--only", "run"];
+        assert_eq!(Cli::parse_from(only).only.as_deref(), Some("run"));
+        // A part would stand for the whole.
+        let written = only.into_iter().chain(["--out", "docs"]);
+        assert!(Cli::try_parse_from(written).is_err());
     }
 }

@@ -43,11 +43,10 @@ pub(crate) async fn run(cli: Cli) -> Result<bool> {
         }
         eprintln!("{:<4} took {:.0} s", benchmark.id, start.elapsed().as_secs_f64());
     }
-    let rows = std::mem::take(&mut bench.rows);
     bench.servers.remove().await;
-    let missed = rows.iter().filter(|row| !row.pass).count();
+    let missed = bench.rows.iter().filter(|row| !row.pass).count();
     let took = began.elapsed().as_secs_f64();
-    println!("{} ratios, {missed} budgets missed, in {took:.0} s", rows.len());
+    println!("{} ratios, {missed} budgets missed, in {took:.0} s", bench.rows.len());
     if !broken.is_empty() {
         bail!("{} could not be run; the reasons are above", broken.join(", "));
     }

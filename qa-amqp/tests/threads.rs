@@ -28,7 +28,7 @@ fn resident() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_way_to_connect_leaves_a_thread() {
+async fn no_way_to_connect_leaves_a_thread_and_what_is_idle_has_little_memory() {
     let server = Server::start_owned(System::RabbitMq).await.unwrap();
     let url = server.url();
 

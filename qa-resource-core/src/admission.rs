@@ -1,6 +1,6 @@
 //! The line in which operations wait where a server is to work on so many at once and no more.
 
-use crate::snapshot::Live;
+use crate::live::Live;
 use crate::{Backend, Error, ErrorKind, Lease, Resource, Result};
 use std::panic::Location;
 use std::sync::Arc;

@@ -57,7 +57,8 @@ pub trait Backend: Send + Sync + 'static {
     async fn connect(&self) -> Result<Self::Client, Self::Error>;
 
     /// Whether [`connect`](Self::connect) ends with answers after which a ping could find nothing wrong, on
-    /// every connection that it makes: a new client is then ready without one. Default: it is pinged.
+    /// every connection that it makes: a new client is then ready without one, and the connect counts as one
+    /// of [`health_successes`](crate::Settings::health_successes). Default: it is pinged.
     fn connect_proves(&self) -> bool {
         false
     }

@@ -2,8 +2,9 @@
 
 use crate::gate::Ticket;
 use crate::group::{Seat, Verdict};
+use crate::live::Share;
 use crate::shared::Shared;
-use crate::snapshot::{Phase, Share};
+use crate::snapshot::Phase;
 use crate::{Backend, ErrorKind, State};
 use std::ops::Deref;
 use std::panic::Location;

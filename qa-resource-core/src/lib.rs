@@ -73,6 +73,7 @@ mod group;
 mod health;
 mod leaks;
 mod lease;
+mod live;
 mod managed;
 pub mod metrics;
 #[cfg(test)]

@@ -5,9 +5,10 @@ use crate::attachment::Attachments;
 use crate::deadline::Deadline;
 use crate::gate::Gate;
 use crate::group::Board;
+use crate::live::{Ended, Gone, Live, Share, Shares};
 use crate::metrics::Meter;
 use crate::probation::Probation;
-use crate::snapshot::{Change, Ended, Gone, Live, Phase, Share, Shares, Snapshot};
+use crate::snapshot::{Change, Phase, Snapshot};
 use crate::stats::Counters;
 use crate::{
     Backend, Budget, CloseReport, Error, ErrorKind, EventBus, Forced, Health, Reading, Settings,
@@ -15,7 +16,7 @@ use crate::{
 };
 use arc_swap::{ArcSwap, Guard};
 use crossbeam_utils::CachePadded;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, broadcast, watch};
@@ -29,8 +30,6 @@ pub(crate) struct Shared<B: Backend> {
     pub(crate) name: Arc<str>,
     pub(crate) backend: B,
     settings: ArcSwap<Settings>,
-    /// What [`Self::max_in_flight`] gives, for whoever asks at each operation; `UNBOUNDED` where that is nothing.
-    in_flight: AtomicU64,
     pub(crate) gate: CachePadded<Gate>,
     pub(crate) snapshot: ArcSwap<Snapshot<B>>,
     pub(crate) counters: Counters,
@@ -59,18 +58,10 @@ pub(crate) struct Shared<B: Backend> {
     writer: Mutex<()>,
 }
 
-/// More than any bound.
-const UNBOUNDED: u64 = u64::MAX;
-
-fn in_flight<B: Backend>(settings: &Settings, backend: &B) -> u64 {
-    settings.max_in_flight.or_else(|| backend.max_in_flight()).map_or(UNBOUNDED, u64::from)
-}
-
 impl<B: Backend> Shared<B> {
     pub(crate) fn new(name: Arc<str>, backend: B, settings: Settings) -> Self {
         let settings = settings.bounded();
         Self {
-            in_flight: AtomicU64::new(in_flight(&settings, &backend)),
             meter: Meter::new(Arc::clone(&name), B::SYSTEM, backend.address()),
             name,
             backend,
@@ -111,7 +102,6 @@ impl<B: Backend> Shared<B> {
     pub(crate) fn set_settings(&self, settings: Settings) {
         let settings = settings.bounded();
         self.probation().set_interval(settings.health_interval);
-        self.in_flight.store(in_flight(&settings, &self.backend), Ordering::Relaxed);
         self.settings.store(Arc::new(settings));
         self.check.notify_one();
     }
@@ -131,7 +121,7 @@ impl<B: Backend> Shared<B> {
 
     /// How many operations may be under way on one connection at once.
     pub(crate) fn max_in_flight(&self) -> Option<u32> {
-        u32::try_from(self.in_flight.load(Ordering::Relaxed)).ok()
+        self.settings().max_in_flight.or_else(|| self.backend.max_in_flight())
     }
 
     /// Every state change from now on, in order.
