@@ -156,8 +156,8 @@ impl ConsumeMeter {
         histogram!(PROCESS_DURATION, labels).record(took);
     }
 
-    pub(crate) fn stale(&self) {
-        counter!(STALE_ACKS, self.labels()).increment(1);
+    pub(crate) fn stale(&self, answers: u64) {
+        counter!(STALE_ACKS, self.labels()).increment(answers);
     }
 
     pub(crate) fn restarted(&self) {

@@ -38,7 +38,8 @@ impl Subscriber {
     /// Subscribes with a queue that the broker names and that ends with the connection: what is
     /// published while there is none is not received. Messages are handled one after the other, in the
     /// order in which they came, so that no older price comes after a newer one; but for one whose handler
-    /// failed, which is delivered again.
+    /// failed, which is delivered again. Up to sixteen that were handled are
+    /// [acknowledged together](ConsumerSettings::acknowledge_together).
     ///
     /// A fanout exchange takes every key for the same; give it one, which may be empty. A topic
     /// exchange takes patterns (`bar.*.day`, `bar.#`).
@@ -65,7 +66,12 @@ impl Subscriber {
         E: Into<Failed>,
     {
         let queue = Queue::server_named(format!("subscriber-{:016x}", fastrand::u64(..)));
-        let settings = ConsumerSettings { concurrency: 1, ..ConsumerSettings::new(&*queue.name) };
+        // Its queue ends with its connection: for want of an acknowledgement nothing is delivered again.
+        let settings = ConsumerSettings {
+            concurrency: 1,
+            acknowledge_together: 16,
+            ..ConsumerSettings::new(&*queue.name)
+        };
         Self::with_queue(group, exchange, queue, keys, settings, handler).await
     }
 

@@ -14,16 +14,28 @@ use lapin::options::{BasicAckOptions, BasicNackOptions};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
-/// The work on a delivery, to the end of its answer. Its place in its order is taken at once.
+/// Who acknowledges a message that was handled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Acknowledge {
+    /// The work on it, as its last step.
+    Itself,
+    /// Whoever has the work done, with others.
+    Together,
+}
+
+/// The work on a delivery, to the end of its answer; what it is still to be acknowledged by, where that is
+/// left to others. Its place in its order is taken at once.
 pub(super) fn work(
     shared: &Arc<Shared>,
     delivery: lapin::message::Delivery,
     slot: OwnedSemaphorePermit,
-) -> impl Future<Output = ()> + Send + use<> {
+    acknowledge: Acknowledge,
+) -> impl Future<Output = Option<Acker>> + Send + use<> {
     let this = Arc::clone(shared);
     let acker = delivery.acker.clone();
     let delivery = Delivery::from(delivery);
@@ -36,38 +48,67 @@ pub(super) fn work(
                 turn.comes().await;
             }
             let span = spans::process(this.group.name(), &this.settings.queue, &delivery);
-            handle(&this, delivery, &acker).instrument(span).await;
+            handle(&this, delivery, acker, acknowledge).instrument(span).await
         };
         let mut work = pin!(work);
         // Most handlers are done with their first step: those take no place among what waits for an abort.
-        if !abort.is_cancelled() && poll!(&mut work).is_pending() {
-            // Dropped unanswered, it stays with the broker, which delivers it again.
-            let _ = abort.run_until_cancelled(work).await;
-        }
+        // Dropped unanswered, a message stays with the broker, which delivers it again.
+        let due = if abort.is_cancelled() {
+            None
+        } else if let Poll::Ready(due) = poll!(&mut work) {
+            due
+        } else {
+            abort.run_until_cancelled(work).await.flatten()
+        };
         drop(slot);
+        due
     })
 }
 
-async fn handle(shared: &Shared, delivery: Delivery, acker: &Acker) {
-    let queue = &shared.settings.queue;
-    let (redelivered, rejected) = (delivery.redelivered, delivery.rejected_from(queue));
-    let copy = shared.parking.is_some().then(|| delivery.clone());
+/// Has a message handled, and answers it unless that is left to others.
+async fn handle(
+    shared: &Shared,
+    delivery: Delivery,
+    acker: Acker,
+    acknowledge: Acknowledge,
+) -> Option<Acker> {
+    let rejected = delivery.rejected_from(&shared.settings.queue);
+    let (redelivered, copy) =
+        (delivery.redelivered, shared.parking.is_some().then(|| delivery.clone()));
+    match (handled(shared, delivery).await, acknowledge) {
+        (Ok(()), Acknowledge::Together) => return Some(acker),
+        (Ok(()), Acknowledge::Itself) => acknowledged(shared, &acker, 1).await,
+        (Err(failed), _) => {
+            let then = shared.settings.on_error.then(failed.then, redelivered, rejected);
+            failed_so(shared, failed, then, copy, &acker).await;
+        }
+    }
+    None
+}
+
+/// What the handler says to a message, with what it takes counted.
+async fn handled(shared: &Shared, delivery: Delivery) -> Result<(), Failed> {
     let begun = Instant::now();
     shared.meter.delivered();
     let handled = async { (shared.handler)(delivery).await };
-    let failure = match AssertUnwindSafe(handled).catch_unwind().await {
-        Ok(Ok(())) => None,
-        Ok(Err(failed)) => Some(("handler", failed)),
-        Err(_) => Some(("panic", Failed::from("the handler panicked"))),
+    let (handled, failure) = match AssertUnwindSafe(handled).catch_unwind().await {
+        Ok(Ok(())) => (Ok(()), None),
+        Ok(Err(failed)) => (Err(failed), Some("handler")),
+        Err(_) => (Err(Failed::from("the handler panicked")), Some("panic")),
     };
-    shared.meter.handled(begun.elapsed(), failure.as_ref().map(|(how, _)| *how));
-    let Some((_, Failed { error, then })) = failure else {
-        acknowledge(shared, acker).await;
-        return;
-    };
-    count(&shared.counters.failed);
-    let then = shared.settings.on_error.then(then, redelivered, rejected);
-    tracing::warn!(%queue, %error, ?then, "a message was not handled");
+    shared.meter.handled(begun.elapsed(), failure);
+    handled
+}
+
+async fn failed_so(
+    shared: &Shared,
+    failed: Failed,
+    then: Then,
+    copy: Option<Delivery>,
+    acker: &Acker,
+) {
+    count(&shared.counters.failed, 1);
+    tracing::warn!(queue = %shared.settings.queue, error = %failed.error, ?then, "a message was not handled");
     match (then, copy) {
         (Then::Park, Some(delivery)) => park(shared, delivery, acker).await,
         (then, _) => refuse(shared, acker, then == Then::Requeue).await,
@@ -83,9 +124,9 @@ async fn park(shared: &Shared, delivery: Delivery, acker: &Acker) {
     match parking.publish_until_confirmed("", &to, &payload, properties, limit).await {
         Ok(_) => {
             if answered(acker.ack(BasicAckOptions::default())).await {
-                count(&shared.counters.parked);
+                count(&shared.counters.parked, 1);
             } else {
-                stale(shared);
+                stale(shared, 1);
             }
         }
         Err(error) => {
@@ -95,11 +136,12 @@ async fn park(shared: &Shared, delivery: Delivery, acker: &Acker) {
     }
 }
 
-async fn acknowledge(shared: &Shared, acker: &Acker) {
-    if answered(acker.ack(BasicAckOptions::default())).await {
-        count(&shared.counters.handled);
+/// Acknowledges a message that was handled and, of `messages` in all, those before it of its channel.
+pub(super) async fn acknowledged(shared: &Shared, acker: &Acker, messages: u64) {
+    if answered(acker.ack(BasicAckOptions { multiple: messages > 1 })).await {
+        count(&shared.counters.handled, messages);
     } else {
-        stale(shared);
+        stale(shared, messages);
     }
 }
 
@@ -110,7 +152,7 @@ async fn refuse(shared: &Shared, acker: &Acker, requeue: bool) {
     }
     let options = BasicNackOptions { multiple: false, requeue };
     if !answered(acker.nack(options)).await {
-        stale(shared);
+        stale(shared, 1);
     }
 }
 
@@ -120,7 +162,7 @@ async fn answered(answer: impl Future<Output = lapin::Result<bool>>) -> bool {
     matches!(tokio::time::timeout(ANSWER_LIMIT, answer).await, Ok(Ok(true)))
 }
 
-fn stale(shared: &Shared) {
-    count(&shared.counters.stale_acks);
-    shared.meter.stale();
+fn stale(shared: &Shared, answers: u64) {
+    count(&shared.counters.stale_acks, answers);
+    shared.meter.stale(answers);
 }

@@ -3,6 +3,7 @@
 mod delivery;
 mod failed;
 mod handle;
+mod in_turn;
 mod intake;
 mod lanes;
 mod settings;

@@ -15,6 +15,12 @@ pub struct ConsumerSettings {
     /// Handlers that run at once; 0 counts as 1, and more than `prefetch` can't be. With 1, messages
     /// are handled in the queue's order. Default: 16.
     pub concurrency: usize,
+    /// Messages that one acknowledgement may be for, at most half of `prefetch`; 0 counts as 1. It is for
+    /// those that are there already and whose handlers don't wait for anything: as soon as there is
+    /// nothing to handle, or a handler waits, what was handled is acknowledged. It spares the broker most
+    /// of its work with acknowledgements; where the connection is lost, so many messages that were handled
+    /// may be delivered again. Only where one handler runs at a time. Default: 1.
+    pub acknowledge_together: u16,
     /// Of which messages the order is kept although several handlers run at once. Default:
     /// [`Order::Any`].
     pub order: Order,
@@ -38,6 +44,7 @@ impl ConsumerSettings {
             queue: queue.into(),
             prefetch: 64,
             concurrency: 16,
+            acknowledge_together: 1,
             order: Order::default(),
             on_error: OnError::default(),
             requeue_delay: Duration::from_millis(100),
@@ -52,6 +59,11 @@ impl ConsumerSettings {
 
     pub(super) fn bounded_concurrency(&self) -> usize {
         self.concurrency.clamp(1, usize::from(self.bounded_prefetch()))
+    }
+
+    /// The broker sends on while it waits for an acknowledgement of half of what it may send ahead.
+    pub(super) fn bounded_acknowledge_together(&self) -> u16 {
+        self.acknowledge_together.clamp(1, self.bounded_prefetch().div_ceil(2))
     }
 }
 
@@ -131,6 +143,20 @@ mod tests {
         assert_eq!((settings.bounded_prefetch(), settings.bounded_concurrency()), (1, 1));
         let settings = ConsumerSettings { concurrency: 1000, ..ConsumerSettings::new("q") };
         assert_eq!(settings.bounded_concurrency(), 64);
+    }
+
+    #[test]
+    fn the_broker_always_has_something_to_send_before_it_is_acknowledged() {
+        let together = |acknowledge_together, prefetch| {
+            let settings =
+                ConsumerSettings { prefetch, acknowledge_together, ..ConsumerSettings::new("q") };
+            settings.bounded_acknowledge_together()
+        };
+        assert_eq!([together(0, 64), together(16, 64), together(64, 64)], [1, 16, 32]);
+        assert_eq!(
+            [together(16, 0), together(16, 1), together(16, 2), together(16, 3)],
+            [1, 1, 1, 2]
+        );
     }
 
     #[test]

@@ -41,6 +41,6 @@ impl Counters {
     }
 }
 
-pub(super) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+pub(super) fn count(counter: &AtomicU64, so_many: u64) {
+    counter.fetch_add(so_many, Ordering::Relaxed);
 }

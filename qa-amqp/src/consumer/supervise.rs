@@ -1,12 +1,15 @@
 //! Keeps a consumer consuming.
 
-use super::handle;
+use super::handle::{self, Acknowledge::Itself};
+use super::in_turn;
 use super::intake::{End, Intake};
 use super::shared::Shared;
 use super::stats::count;
+use lapin::message::Delivery;
 use qa_resource_core::{Backoff, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
 /// Consumes, and consumes anew whenever that ends, until it is told to stop or its resource is
@@ -50,47 +53,46 @@ async fn consume(shared: &Arc<Shared>, delay: &mut Option<Duration>) -> Option<S
             None
         }
         End::Cut(cause) => {
-            count(&shared.counters.restarts);
+            count(&shared.counters.restarts, 1);
             shared.meter.restarted();
             Some(cause)
         }
     }
 }
 
-/// Hands deliveries to handlers, at most as many at once as there are slots.
+/// Hands deliveries to handlers, each in a task of its own, at most as many at once as there are slots.
 async fn take_in(shared: &Arc<Shared>, intake: &mut Intake) -> End {
+    if shared.settings.bounded_concurrency() == 1 {
+        return in_turn::take_in(shared, intake).await;
+    }
     loop {
-        let slot = tokio::select! {
-            biased;
-            () = shared.stop.cancelled() => return End::Stopped,
-            cause = intake.lost() => return End::Cut(cause),
-            slot = Arc::clone(&shared.slots).acquire_owned() => slot,
+        match take(shared, intake).await {
+            Ok((delivery, slot)) => tokio::spawn(handle::work(shared, delivery, slot, Itself)),
+            Err(end) => return end,
         };
-        // The slots are never closed.
-        let Ok(slot) = slot else { return End::Stopped };
-        let work = tokio::select! {
-            biased;
-            () = shared.stop.cancelled() => return End::Stopped,
-            delivery = intake.next() => match delivery {
-                Ok(delivery) => handle::work(shared, delivery, slot),
-                Err(cause) => return End::Cut(cause),
-            },
-        };
-        if shared.settings.bounded_concurrency() > 1 {
-            tokio::spawn(work);
-            continue;
-        }
-        // One at a time is worked on here, which spares a task for each, and a change of threads; but
-        // for one that outlasts its channel.
-        let mut work = Box::pin(work);
-        let end = tokio::select! {
-            biased;
-            () = &mut work => continue,
-            () = shared.stop.cancelled() => End::Stopped,
-            cause = intake.lost() => End::Cut(cause),
-        };
-        tokio::spawn(work);
-        return end;
+    }
+}
+
+/// The next delivery, once there is a slot for it.
+pub(super) async fn take(
+    shared: &Shared,
+    intake: &mut Intake,
+) -> Result<(Delivery, OwnedSemaphorePermit), End> {
+    let slot = tokio::select! {
+        biased;
+        () = shared.stop.cancelled() => return Err(End::Stopped),
+        cause = intake.lost() => return Err(End::Cut(cause)),
+        slot = Arc::clone(&shared.slots).acquire_owned() => slot,
+    };
+    // The slots are never closed.
+    let Ok(slot) = slot else { return Err(End::Stopped) };
+    tokio::select! {
+        biased;
+        () = shared.stop.cancelled() => Err(End::Stopped),
+        delivery = intake.next() => match delivery {
+            Ok(delivery) => Ok((delivery, slot)),
+            Err(cause) => Err(End::Cut(cause)),
+        },
     }
 }
 
@@ -100,7 +102,7 @@ async fn wind_down(shared: &Arc<Shared>, mut intake: Intake) {
     if intake.cancel().await {
         while let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await {
             let Ok(delivery) = intake.next().await else { break };
-            tokio::spawn(handle::work(shared, delivery, slot));
+            tokio::spawn(handle::work(shared, delivery, slot, Itself));
         }
     }
     shared.handlers.close();

@@ -12,4 +12,5 @@ mod rpc;
 mod slow;
 mod subscribe;
 mod support;
+mod together;
 mod topology;
