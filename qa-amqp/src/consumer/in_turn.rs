@@ -1,95 +1,94 @@
 //! One message after the other, where one handler runs at a time.
 
-use super::handle::{self, Acknowledge::Together};
+use super::due::Due;
+use super::handle::{self, Acknowledged::Together, Done};
 use super::intake::{End, Intake};
 use super::shared::Shared;
 use super::supervise::take;
 use futures_util::poll;
 use lapin::Acker;
-use std::mem;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-/// Works on deliveries here, which spares a task for each and a change of threads; but for one that
-/// outlasts its channel.
+/// Works on deliveries here, which spares a task for each and a change of threads; but for what outlasts
+/// its channel: that goes on in a task among the handlers, which are waited for.
 pub(super) async fn take_in(shared: &Arc<Shared>, intake: &mut Intake) -> End {
-    let mut due = Due { shared, last: None, messages: 0 };
+    let mut due = Due::new(shared.settings.bounded_acknowledge_together());
     let end = loop {
         if let Err(end) = take_one(shared, intake, &mut due).await {
             break end;
         }
     };
-    due.acknowledge().await;
+    if let Some((last, messages)) = due.take() {
+        shared.handlers.spawn(handle::acknowledge(Arc::clone(shared), last, messages));
+    }
     end
 }
 
-async fn take_one(shared: &Arc<Shared>, intake: &mut Intake, due: &mut Due<'_>) -> Result<(), End> {
-    let (delivery, slot) = {
-        let mut taken = pin!(take(shared, intake));
-        match poll!(&mut taken) {
-            Poll::Ready(taken) => taken?,
-            Poll::Pending => {
-                due.acknowledge().await;
-                taken.await?
-            }
+async fn take_one(
+    shared: &Arc<Shared>,
+    intake: &mut Intake,
+    due: &mut Due<Acker>,
+) -> Result<(), End> {
+    let ready = {
+        let taking = pin!(take(shared, intake));
+        poll!(taking)
+    };
+    let (delivery, slot) = match ready {
+        Poll::Ready(taken) => taken?,
+        Poll::Pending => {
+            acknowledge(shared, intake, due.take()).await;
+            take(shared, intake).await?
         }
     };
     let mut work = Box::pin(handle::work(shared, delivery, slot, Together));
-    let handled = match poll!(&mut work) {
-        Poll::Ready(handled) => handled,
-        Poll::Pending => tokio::join!(wait_for(work, shared, intake), due.acknowledge()).0?,
+    let done = match poll!(&mut work) {
+        Poll::Ready(done) => done,
+        Poll::Pending => {
+            let earlier = acknowledge(shared, intake, due.take());
+            let (done, ()) = tokio::join!(unless_ended(&mut work, shared, intake), earlier);
+            if done.is_err() {
+                shared.handlers.spawn(acknowledge_by_itself(Arc::clone(shared), work));
+            }
+            done?
+        }
     };
-    due.add(handled).await;
+    let now = match done {
+        Done::Answered => None,
+        Done::Due(acker) => due.add(acker),
+        Done::Unanswered => due.each_alone(),
+    };
+    acknowledge(shared, intake, now).await;
     Ok(())
 }
 
-/// Waits for a work. One that outlasts its channel goes on elsewhere.
-async fn wait_for<W>(
-    mut work: Pin<Box<W>>,
-    shared: &Arc<Shared>,
-    intake: &Intake,
-) -> Result<Option<Acker>, End>
-where
-    W: Future<Output = Option<Acker>> + Send + 'static,
-{
-    let end = tokio::select! {
-        biased;
-        handled = &mut work => return Ok(handled),
-        () = shared.stop.cancelled() => End::Stopped,
-        cause = intake.lost() => End::Cut(cause),
-    };
-    let this = Arc::clone(shared);
-    // Tracked to the end of its answer: a channel is closed behind that.
-    shared.handlers.spawn(async move {
-        if let Some(acker) = work.await {
-            handle::acknowledged(&this, &acker, 1).await;
-        }
-    });
-    Err(end)
-}
-
-/// Messages that were handled and are not acknowledged yet: all up to the last that was, as those that
-/// failed are answered by then.
-struct Due<'a> {
-    shared: &'a Shared,
-    last: Option<Acker>,
-    messages: u64,
-}
-
-impl Due<'_> {
-    async fn add(&mut self, handled: Option<Acker>) {
-        let Some(acker) = handled else { return };
-        self.last = Some(acker);
-        self.messages += 1;
-        if self.messages >= u64::from(self.shared.settings.bounded_acknowledge_together()) {
-            self.acknowledge().await;
-        }
+/// Acknowledges what is due: the last, and how many there are. What ends the wait for that is found again by
+/// whoever takes the next delivery.
+async fn acknowledge(shared: &Arc<Shared>, intake: &Intake, due: Option<(Acker, u64)>) {
+    let Some((last, messages)) = due else { return };
+    let mut answer = Box::pin(handle::acknowledge(Arc::clone(shared), last, messages));
+    if unless_ended(&mut answer, shared, intake).await.is_err() {
+        shared.handlers.spawn(answer);
     }
+}
 
-    async fn acknowledge(&mut self) {
-        if let Some(last) = self.last.take() {
-            handle::acknowledged(self.shared, &last, mem::take(&mut self.messages)).await;
-        }
+/// Waits for something unless it is told to stop before, or the channel goes.
+async fn unless_ended<W: Future + Unpin>(
+    work: &mut W,
+    shared: &Shared,
+    intake: &Intake,
+) -> Result<W::Output, End> {
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        () = shared.stop.cancelled() => Err(End::Stopped),
+        cause = intake.lost() => Err(End::Cut(cause)),
+    }
+}
+
+async fn acknowledge_by_itself(shared: Arc<Shared>, work: impl Future<Output = Done>) {
+    if let Done::Due(acker) = work.await {
+        handle::acknowledge(shared, acker, 1).await;
     }
 }

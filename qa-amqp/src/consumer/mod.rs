@@ -1,6 +1,7 @@
 //! Consuming that comes back by itself.
 
 mod delivery;
+mod due;
 mod failed;
 mod handle;
 mod in_turn;

@@ -1,6 +1,6 @@
 //! Keeps a consumer consuming.
 
-use super::handle::{self, Acknowledge::Itself};
+use super::handle::{self, Acknowledged::Alone};
 use super::in_turn;
 use super::intake::{End, Intake};
 use super::shared::Shared;
@@ -67,7 +67,7 @@ async fn take_in(shared: &Arc<Shared>, intake: &mut Intake) -> End {
     }
     loop {
         match take(shared, intake).await {
-            Ok((delivery, slot)) => tokio::spawn(handle::work(shared, delivery, slot, Itself)),
+            Ok((delivery, slot)) => tokio::spawn(handle::work(shared, delivery, slot, Alone)),
             Err(end) => return end,
         };
     }
@@ -102,7 +102,7 @@ async fn wind_down(shared: &Arc<Shared>, mut intake: Intake) {
     if intake.cancel().await {
         while let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await {
             let Ok(delivery) = intake.next().await else { break };
-            tokio::spawn(handle::work(shared, delivery, slot, Itself));
+            tokio::spawn(handle::work(shared, delivery, slot, Alone));
         }
     }
     shared.handlers.close();

@@ -2,8 +2,8 @@
 
 use crate::management::close_connections;
 use crate::support::{
-    PATIENCE, backend, close, depth, no_properties, number, patient, publish_numbers, publisher,
-    shared, vhost, with_bars,
+    PATIENCE, backend, close, depth, no_properties, nothing_is_left, number, patient,
+    publish_numbers, publisher, shared, vhost, with_bars,
 };
 use qa_amqp::lapin::options::QueueDeleteOptions;
 use qa_amqp::lapin::types::AMQPValue;
@@ -57,9 +57,7 @@ async fn every_message_is_handled_once_and_acknowledged() {
     eventually("all are acknowledged", PATIENCE, async || consumer.stats().handled == 1_000).await;
     assert_eq!(seen.counts(), (0..1_000).map(|number| (number, 1)).collect::<Vec<_>>());
     consumer.stop().await.unwrap();
-    let lease = resource.acquire().await.unwrap();
-    assert_eq!(depth(&lease, "bars").await, (0, 0));
-    drop(lease);
+    nothing_is_left(&resource).await;
     close(resource).await;
 }
 
@@ -119,9 +117,7 @@ async fn a_handler_that_fails_or_panics_gets_its_message_again_and_rejected_ones
     publish_numbers(&publisher(&resource), 0..10).await;
     eventually("all have failed", PATIENCE, async || consumer.stats().failed == 10).await;
     consumer.stop().await.unwrap();
-    let lease = resource.acquire().await.unwrap();
-    assert_eq!(depth(&lease, "bars").await, (0, 0));
-    drop(lease);
+    nothing_is_left(&resource).await;
     close(resource).await;
 }
 

@@ -75,6 +75,11 @@ pub(crate) async fn depth(lease: &Lease<RabbitMq>, queue: &str) -> (u32, u32) {
     (found.message_count(), found.consumer_count())
 }
 
+/// No message is ready in the queue `bars`, and nobody consumes it.
+pub(crate) async fn nothing_is_left(resource: &Resource<RabbitMq>) {
+    assert_eq!(depth(&resource.acquire().await.unwrap(), "bars").await, (0, 0));
+}
+
 /// The driver's threads of this process.
 pub(crate) fn io_threads() -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();

@@ -1,8 +1,8 @@
 //! Messages that are acknowledged together.
 
 use crate::support::{
-    PATIENCE, backend, close, depth, number, patient, publish_numbers, publisher, shared, vhost,
-    with_bars,
+    PATIENCE, backend, close, nothing_is_left, number, patient, publish_numbers, publisher, shared,
+    vhost, with_bars,
 };
 use qa_amqp::{Consumer, ConsumerSettings, Delivery};
 use qa_resource_core::Resource;
@@ -43,7 +43,7 @@ async fn they_are_few_and_every_message_is_acknowledged() {
     let sent = proxy.counts().bytes_to_server - before;
     assert!(sent < u64::from(MESSAGES) * ACKNOWLEDGEMENT / 2, "{sent} bytes");
     consumer.stop().await.unwrap();
-    assert_eq!(depth(&resource.acquire().await.unwrap(), "bars").await, (0, 0));
+    nothing_is_left(&resource).await;
     close(consuming).await;
     close(resource).await;
 }
@@ -55,7 +55,7 @@ async fn those_before_one_that_waits_do_not_wait_with_it() {
     publish_numbers(&publisher(&resource), 0..5).await;
     let (come, go) = (Arc::new(AtomicU32::new(0)), Arc::new(Semaphore::new(0)));
     let consumer = Consumer::start(&resource, settings(32), {
-        let go = Arc::clone(&go);
+        let (come, go) = (Arc::clone(&come), Arc::clone(&go));
         move |_| {
             let (waits, go) = (come.fetch_add(1, Ordering::SeqCst) == 3, Arc::clone(&go));
             async move {
@@ -66,18 +66,15 @@ async fn those_before_one_that_waits_do_not_wait_with_it() {
             }
         }
     });
-    let handled = |so_many| {
-        let consumer = &consumer;
-        async move || consumer.stats().handled == so_many
-    };
-    eventually("the three before it are acknowledged", PATIENCE, handled(3)).await;
+    let waits = async || come.load(Ordering::SeqCst) == 4 && consumer.stats().handled == 3;
+    eventually("the fourth waits, and the three before it are acknowledged", PATIENCE, waits).await;
     // A stop while it waits: it is acknowledged by itself, and what the broker had sent after it.
     let mut stopping = Box::pin(consumer.stop());
     assert!(futures_util::poll!(&mut stopping).is_pending());
     go.add_permits(1);
     stopping.await.unwrap();
     assert_eq!(consumer.stats().handled, 5);
-    assert_eq!(depth(&resource.acquire().await.unwrap(), "bars").await, (0, 0));
+    nothing_is_left(&resource).await;
     close(resource).await;
 }
 
@@ -98,6 +95,6 @@ async fn one_that_failed_among_them_is_not_acknowledged_with_them() {
     eventually("all are acknowledged", PATIENCE, async || consumer.stats().handled == 20).await;
     assert_eq!((failures.load(Ordering::SeqCst), consumer.stats().failed), (1, 1));
     consumer.stop().await.unwrap();
-    assert_eq!(depth(&resource.acquire().await.unwrap(), "bars").await, (0, 0));
+    nothing_is_left(&resource).await;
     close(resource).await;
 }
