@@ -1,4 +1,4 @@
-//! One call of the program: its servers, its peers, and the rows so far.
+//! One call of the program: its servers, its peers, and what was measured so far.
 
 use crate::budget::Budget;
 use crate::catalogue::Benchmark;
@@ -6,11 +6,12 @@ use crate::child::Child;
 use crate::contest::{Contest, Party};
 use crate::peers::Peers;
 use crate::row::{Row, Setting};
+use crate::samples::{Samples, Side};
 use crate::servers::Servers;
 use crate::{host, page, python};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
-use std::iter;
+use std::mem;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -20,29 +21,35 @@ pub(crate) struct Bench {
     pub(crate) short: bool,
     /// The servers, each started when it is first asked for.
     pub(crate) servers: Servers,
-    rounds: u32,
+    plan: Plan,
     /// What a contest's title has in it, where it is to be held.
     only: Option<String>,
     peers: Peers,
     now: Setting,
     /// Of all that take part in the present benchmark.
     versions: BTreeSet<String>,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) samples: Samples,
 }
 
 impl Bench {
-    pub(crate) fn new(short: bool, rounds: u32, only: Option<String>) -> Result<Self> {
+    pub(crate) fn new(short: bool, plan: Plan, only: Option<String>) -> Result<Self> {
         let now = Setting { date: host::today()?, machine: host::machine()?, ..Setting::default() };
         Ok(Self {
             short,
             servers: Servers::default(),
-            rounds,
+            plan,
             only,
             peers: Peers::default(),
             now,
             versions: BTreeSet::new(),
-            rows: Vec::new(),
+            samples: Samples::default(),
         })
+    }
+
+    /// The servers go, and what is held from here on belongs to the next lap.
+    pub(crate) async fn end_lap(&mut self) {
+        mem::take(&mut self.servers).remove().await;
+        self.plan.lap += 1;
     }
 
     /// One of two values: the short form's or the full form's.
@@ -98,9 +105,9 @@ impl Bench {
 
     /// Has all parties take their turns, and keeps what came of it.
     pub(crate) async fn hold(&mut self, mut contest: Contest) -> Result<()> {
-        let rounds = contest.rounds.map_or(self.rounds, |most| self.rounds.min(most));
+        let rounds = self.plan.rounds(contest.rounds);
         let what = title(&contest.title, contest.at);
-        if self.only.as_ref().is_some_and(|only| !what.contains(only)) {
+        if rounds == 0 || self.only.as_ref().is_some_and(|only| !what.contains(only)) {
             return Ok(());
         }
         eprintln!("     {what}");
@@ -115,21 +122,40 @@ impl Bench {
         };
         for (peer, turns) in contest.peers.iter().zip(&turns[1..]) {
             for (at, unit) in contest.units.iter().enumerate() {
-                // Ours goes on where a peer fails; what is judged is rounds in which both did the work.
-                let budget = peer.budgets.get(at).copied().unwrap_or(Budget::None);
-                let budget = if turns.failed.is_some() { Budget::None } else { budget };
-                let ours = ours.samples[at].as_slice();
-                let side = (peer.name.as_str(), turns.samples[at].as_slice());
-                let row = Row::new(&setting, unit, ours, side, budget);
-                let slowest = || Row::of_slowest(&setting, unit, ours, side);
-                for mut row in iter::once(row).chain(contest.slowest.then(slowest)) {
-                    row.failed.clone_from(&turns.failed);
+                let side = Side {
+                    setting: setting.clone(),
+                    unit,
+                    peer: peer.name.clone(),
+                    budget: peer.budgets.get(at).copied().unwrap_or(Budget::None),
+                    slowest: contest.slowest,
+                    ours: ours.samples[at].clone(),
+                    theirs: turns.samples[at].clone(),
+                    failed: turns.failed.clone(),
+                };
+                for row in self.samples.add(side).rows() {
                     println!("{}", line(&what, &row));
-                    self.rows.push(row);
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// How many rounds there are in all, and over how many laps they are spread.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) rounds: u32,
+    pub(crate) laps: u32,
+    /// The present one, from zero.
+    pub(crate) lap: u32,
+}
+
+impl Plan {
+    /// The rounds of the present lap, of a contest that has at most so many in all.
+    fn rounds(self, most: Option<u32>) -> u32 {
+        let all = most.map_or(self.rounds, |most| self.rounds.min(most));
+        let until = |lap| all * lap / self.laps;
+        until(self.lap + 1) - until(self.lap)
     }
 }
 
@@ -206,6 +232,14 @@ mod tests {
     use super::*;
     use crate::contest::Doing;
     use std::sync::Mutex;
+
+    #[test]
+    fn the_laps_share_the_rounds_and_a_single_one_is_in_the_last() {
+        let shares = |rounds, most| [0, 1, 2].map(|lap| Plan { rounds, laps: 3, lap }.rounds(most));
+        assert_eq!(shares(21, None), [7, 7, 7]);
+        assert_eq!(shares(21, Some(10)), [3, 3, 4]);
+        assert_eq!(shares(1, Some(10)), [0, 0, 1]);
+    }
 
     #[test]
     fn each_is_first_as_often_as_any_other_and_comes_after_each() {

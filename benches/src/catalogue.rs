@@ -21,7 +21,9 @@ pub(crate) const ALL: &[Benchmark] = &[
         title: "a lease",
         about: "A lease is acquired and dropped, with no server and no I/O: what stands between a caller and \
                 the client. The time is that of the whole round, divided by all leases of all tasks. A \
-                lock around a client is what people write who have no pool. Instructions are counted by callgrind, \
+                lock around a client is what people write who have no pool. Each round of each party is a process \
+                of its own, which has done the same once before: how threads and memory happen to lie is in the \
+                spread, and not in the result. Instructions are counted by callgrind, \
                 in a program of one thread; its clone of an `Arc` has few, and takes its time because they are \
                 atomic.",
         hold: |bench| Box::pin(contests::acquire::hold(bench)),
@@ -99,7 +101,7 @@ pub(crate) const ALL: &[Benchmark] = &[
         id: "B10",
         title: "how cost grows",
         about: "From one task to 10,000 on one resource, and from one resource to 1,000 with 100 tasks that \
-                read through all of them in turn.",
+                read through all of them in turn. Leases are measured as in B1.",
         hold: |bench| Box::pin(contests::growth::hold(bench)),
     },
     Benchmark {
@@ -115,7 +117,8 @@ pub(crate) const ALL: &[Benchmark] = &[
                 or it is frozen (`SIGSTOP`) while a caller asks. The time is from the reset, from when the \
                 server takes logins again, or from its thaw (`SIGCONT`), until a caller is answered who asks \
                 again and again, each time for at most a second. Before each round the connection has been \
-                well for 1.5 s. *p99* is the 99th percentile of the rounds: about the slowest of them.",
+                well for 1.5 s. *p99* is the 99th percentile of the rounds: about the slowest of them, and so a \
+                single figure without quartiles.",
         hold: |bench| Box::pin(contests::loss::hold(bench)),
     },
     Benchmark {
@@ -123,7 +126,8 @@ pub(crate) const ALL: &[Benchmark] = &[
         title: "size and build",
         about: "A program that connects and asks each server one thing, with the features of qa-pool for these \
                 systems, and with their drivers alone: its bytes, without symbols, and how long its release \
-                build takes from nothing, all dependencies included. A size is the same in all rounds. Every \
+                build takes from nothing, all dependencies included. A size is the same in all rounds; \
+                where a build's time is of one round, which takes half an hour for all, it has no quartiles. Every \
                 feature is these four and `tls`, `opentelemetry`, `arrow`, `polars`, `zstd`, `blocking` and \
                 `http`; what the program does not call is not in it.",
         hold: |bench| Box::pin(contests::build::hold(bench)),

@@ -16,10 +16,14 @@ pub(crate) struct Cli {
     /// Little work and two rounds, to see that it works; writes no table unless --out is given
     #[arg(long)]
     pub(crate) short: bool,
-    /// Rounds that count, after one that warms up; slow benchmarks take fewer, but at least 10
+    /// Rounds that count, after one that warms up; slow benchmarks take fewer, 10, and builds at most 3
     /// [default: 21, and 2 with --short]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: Option<u32>,
+    /// How often all of it is gone through, with a share of the rounds and servers of its own each time: what
+    /// a machine does for minutes is in the spread then [default: 3, and 1 with --short]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) laps: Option<u32>,
     /// Only the contests whose title has this in it; writes no table
     #[arg(long, value_name = "TEXT", conflicts_with = "out")]
     pub(crate) only: Option<String>,
@@ -50,8 +54,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
     },
-    /// Whether two runs agree: the same rows, the same verdicts, and quartiles that meet; prints what does
-    /// not, and exits with 1 where something does not
+    /// Whether two runs agree: the same rows, and quartiles that meet; prints what does not, and exits with 1
+    /// where something does not. A row that is a single figure has no quartiles: it is printed, and not judged
     Compare {
         /// The folder with one run's benchmarks.json
         one: PathBuf,

@@ -13,25 +13,44 @@ pub(crate) fn compare(one: &Path, other: &Path) -> Result<bool> {
     }
     let differences = differences(&ones, &others);
     let close = close(&ones, &others);
-    for line in differences.iter().chain(&close) {
+    let single = single(&ones, &others);
+    for line in differences.iter().chain(&close).chain(&single) {
         println!("{line}");
     }
     println!(
-        "{} rows and {}, {} do not agree; {} agree, and are so close to their budget that one run met it",
+        "{} rows and {}, {} do not agree; {} agree, and are so close to their budget that one run met it; \
+         {} are a single figure in each run, which shows no spread to agree within",
         ones.len(),
         others.len(),
         differences.len(),
-        close.len()
+        close.len(),
+        single.len()
     );
     Ok(differences.is_empty())
 }
 
 /// A line for each row that agrees and whose budget was met by one of the runs alone.
 fn close(ones: &[Row], others: &[Row]) -> Vec<String> {
+    told(ones, others, "close", |one, other| agree(one, other) && one.pass != other.pass)
+}
+
+/// A line for each row whose ratio is a single figure in both runs.
+fn single(ones: &[Row], others: &[Row]) -> Vec<String> {
+    let is_single = |row: &Row| row.ratio.is_some() && row.spread.is_none();
+    told(ones, others, "single", |one, other| is_single(one) && is_single(other))
+}
+
+/// A line for each row that is in both runs and of which this holds.
+fn told(
+    ones: &[Row],
+    others: &[Row],
+    word: &str,
+    holds: impl Fn(&Row, &Row) -> bool,
+) -> Vec<String> {
     let pair = |one: &Row| {
         let other = others.iter().find(|other| called(other) == called(one))?;
-        let is_close = agree(one, other) && one.pass != other.pass;
-        is_close.then(|| format!("{}: close, {} and {}", called(one), said(one), said(other)))
+        let line = || format!("{}: {word}, {} and {}", called(one), said(one), said(other));
+        holds(one, other).then(line)
     };
     ones.iter().filter_map(pair).collect()
 }
@@ -82,7 +101,8 @@ fn said(row: &Row) -> String {
     };
     match (row.ratio, row.spread) {
         (Some(ratio), Some([low, high])) => format!("{ratio} ({low} to {high}){verdict}"),
-        _ => format!("no ratio{verdict}"),
+        (Some(ratio), None) => format!("{ratio}{verdict}"),
+        (None, _) => format!("no ratio{verdict}"),
     }
 }
 
@@ -114,6 +134,11 @@ mod tests {
         let close = |other: &Row| close(from_ref(&one), from_ref(other));
         assert!(close(&near).is_empty() && close(&apart).is_empty());
         assert!(close(&missed)[0].ends_with("(met) and 0.96 (0.93 to 1.03) (missed)"));
+        let figure = |ours| row("get", &[ours], Budget::None);
+        assert!(differences(&[figure(1.0)], &[figure(2.0)]).is_empty());
+        assert!(single(&[figure(1.0)], &[figure(2.0)])[0].ends_with("single, 1 and 2"));
+        assert!(single(from_ref(&one), from_ref(&near)).is_empty());
+        assert_eq!(told(&figure(1.0)).len(), 1, "one run has a spread and the other has none");
         let other = row("set", &[1.0], Budget::None);
         let alone = told(&other);
         assert_eq!(alone.len(), 2);

@@ -29,6 +29,7 @@ mod plot;
 mod python;
 mod row;
 mod run;
+mod samples;
 mod servers;
 mod spread;
 mod table;

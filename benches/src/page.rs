@@ -94,10 +94,10 @@ fn line(row: &Row) -> String {
     )
 }
 
-/// The ratio, with its quartiles.
+/// The ratio, with its quartiles where it has some.
 pub(crate) fn ratio(row: &Row) -> String {
-    let Some((ratio, [low, high])) = row.ratio.zip(row.spread) else { return "–".to_owned() };
-    let [ratio, low, high] = [ratio, low, high].map(value);
+    let Some(ratio) = row.ratio.map(value) else { return "–".to_owned() };
+    let Some([low, high]) = row.spread.map(|ends| ends.map(value)) else { return ratio };
     format!("{ratio} ({low} to {high})")
 }
 
@@ -142,8 +142,9 @@ mod tests {
             versions: "qa-resource 0.1.0, fred 10".into(),
             ..Setting::default()
         };
-        let row =
-            |peer, rate, budget| Row::new(&setting, "x/s", &[1000.0], (peer, &[rate]), budget);
+        let row = |peer, rate, budget| {
+            Row::new(&setting, "x/s", &[1000.0; 2], (peer, &[rate; 2]), budget)
+        };
         let good = row("fred", 500.0, Budget::AtLeast(1.0));
         let mut bad = row("bare", 2000.0, Budget::AtLeast(0.97));
         bad.why = Some("It is slow.".to_owned());
@@ -157,10 +158,12 @@ mod tests {
             "{page}"
         );
         assert!(
-            page.contains("| 1000 | 500 | x/s | 2.00 (2.00 to 2.00) | 1 | ≥ 1 | met |"),
+            page.contains("| 1000 | 500 | x/s | 2.00 (2.00 to 2.00) | 2 | ≥ 1 | met |"),
             "{page}"
         );
         assert!(page.contains("| **missed** |") && page.contains("\n- fred 10\n"), "{page}");
         assert_eq!(page.matches("## B2 a title").count(), 1, "{page}");
+        let once = Row::new(&setting, "x/s", &[3.0], ("fred", &[2.0]), Budget::None);
+        assert_eq!(ratio(&once), "1.50");
     }
 }

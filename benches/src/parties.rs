@@ -2,8 +2,10 @@
 //! for each line that it is told.
 
 use crate::child::{Child, URL};
-use crate::contests::{idle, ingest};
+use crate::contest::{Party, number};
+use crate::contests::{acquire, idle, ingest};
 use anyhow::{Context, Result, bail};
+use async_trait::async_trait;
 use std::io::Write;
 use std::sync::Arc;
 use tokio::process::Command;
@@ -15,6 +17,24 @@ pub(crate) async fn start(name: &str, url: &str) -> Result<Arc<Mutex<Child>>> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["party", name]);
     Child::start(command, url).await.with_context(|| format!("starting {name}"))
+}
+
+/// A party in a process that is new for each round. What it says after the seconds, divided by how many things
+/// it did, is what is measured.
+pub(crate) struct Fresh {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) line: String,
+    pub(crate) each: usize,
+}
+
+#[async_trait]
+impl Party for Fresh {
+    async fn round(&mut self) -> Result<Vec<f64>> {
+        let child = start(&self.name, &self.url).await?;
+        let says = child.lock().await.ask(&self.line).await?;
+        Ok(says.iter().skip(1).map(|value| value / number(self.each)).collect())
+    }
 }
 
 /// Says who it is, and then does a round for each line until there are no more.
@@ -41,6 +61,7 @@ fn say(line: &str) -> Result<()> {
 
 async fn round(name: &str, url: &str, line: &str) -> Result<Vec<f64>> {
     match name.split_once('-') {
+        Some(("acquire", what)) => acquire::round(what, line).await,
         Some(("ingest", how)) => ingest::round(how, url, line).await,
         Some(("idle", whose)) => idle::round(whose, url, line).await,
         _ => bail!("there is no party {name}"),

@@ -29,7 +29,7 @@ pub(crate) struct Row {
     pub(crate) unit: String,
     /// The median of the rounds' own ratios, ours to the peer's; none where the peer has nothing.
     pub(crate) ratio: Option<f64>,
-    /// Their quartiles.
+    /// Their quartiles; none where there is one figure of all rounds, or one round.
     pub(crate) spread: Option<[f64; 2]>,
     /// Rounds that count.
     pub(crate) rounds: usize,
@@ -87,7 +87,7 @@ impl Row {
             peer: Some(short(Spread::of(peer).middle)).filter(|peer| peer.is_finite()),
             unit: unit.to_owned(),
             ratio: is_one.then(|| short(ratio.middle)),
-            spread: is_one.then(|| [short(ratio.low), short(ratio.high)]),
+            spread: (is_one && ratios.len() > 1).then(|| [short(ratio.low), short(ratio.high)]),
             rounds: ratios.len(),
             budget: budget.text(),
             pass: budget.holds(ratio.middle),
@@ -139,6 +139,7 @@ mod tests {
         let slow = Row::of_slowest(&setting, "ms", &ours, ("other", &peer));
         assert_eq!((slow.unit.as_str(), slow.rounds, slow.pass), ("ms at p99", 3, true));
         assert_eq!((slow.ours, slow.peer), (109.6, Some(100.0)));
+        assert_eq!((slow.ratio, slow.spread), (Some(1.096), None));
         assert_eq!(short(1_234_567.8).to_string(), "1234570");
         let row = Row::new(&setting, "files", &[0.0], ("other", &[0.0]), Budget::AtMost(1.0));
         assert!(row.ratio.is_none() && row.spread.is_none() && !row.pass);

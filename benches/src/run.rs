@@ -1,6 +1,6 @@
 //! Runs what was asked for, and judges it.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Plan};
 use crate::catalogue::{self, Benchmark};
 use crate::cli::Cli;
 use crate::table;
@@ -10,6 +10,8 @@ use std::time::Instant;
 
 const ROUNDS: u32 = 21;
 const ROUNDS_IN_SHORT: u32 = 2;
+/// A machine has moods, of the host that it shares and of how it was started, which last longer than a contest.
+const LAPS: u32 = 3;
 
 /// Runs `work` in a task, where services work: what a thread outside of the runtime awaits itself must be
 /// woken for each answer.
@@ -20,37 +22,51 @@ pub(crate) fn in_a_task<T: Send + 'static>(
     runtime.block_on(async { tokio::spawn(work).await? })
 }
 
-/// Runs the benchmarks that were asked for and writes the table after each, so that what breaks off later, or
-/// is interrupted, costs that one alone; whether every budget held.
+/// Runs the benchmarks that were asked for, in laps, and writes the table after each, so that what breaks off
+/// later, or is interrupted, costs that one alone; whether every budget held.
 pub(crate) async fn run(cli: Cli) -> Result<bool> {
     let wanted = wanted(&cli.ids)?;
     let docs = (!cli.short && cli.only.is_none()).then_some(Path::new("docs"));
     let folder = cli.out.as_deref().or(docs);
     let rounds = cli.rounds.unwrap_or(if cli.short { ROUNDS_IN_SHORT } else { ROUNDS });
-    let mut bench = Bench::new(cli.short, rounds, cli.only)?;
+    let laps = cli.laps.unwrap_or(if cli.short { 1 } else { LAPS });
+    let mut bench = Bench::new(cli.short, Plan { rounds, laps, lap: 0 }, cli.only)?;
     let (began, mut broken) = (Instant::now(), Vec::new());
-    for benchmark in wanted {
-        eprintln!("{:<4} {}", benchmark.id, benchmark.title);
-        bench.turn_to(benchmark);
-        let (before, start) = (bench.rows.len(), Instant::now());
-        if let Err(error) = (benchmark.hold)(&mut bench).await {
-            eprintln!("{:<4} broke off: {error:#}", benchmark.id);
-            // Half of a benchmark would replace all of it.
-            bench.rows.truncate(before);
-            broken.push(benchmark.id);
-        } else if let Some(folder) = folder {
-            table::write(folder, &bench.rows[before..])?;
+    for lap in 1..=laps {
+        eprintln!("lap {lap} of {laps}");
+        for benchmark in &wanted {
+            if !broken.contains(&benchmark.id) && !one(&mut bench, benchmark, folder).await? {
+                broken.push(benchmark.id);
+            }
         }
-        eprintln!("{:<4} took {:.0} s", benchmark.id, start.elapsed().as_secs_f64());
+        bench.end_lap().await;
     }
-    bench.servers.remove().await;
-    let missed = bench.rows.iter().filter(|row| !row.pass).count();
+    let rows = bench.samples.rows();
+    let missed = rows.iter().filter(|row| !row.pass).count();
     let took = began.elapsed().as_secs_f64();
-    println!("{} ratios, {missed} budgets missed, in {took:.0} s", bench.rows.len());
+    println!("{} ratios, {missed} budgets missed, in {took:.0} s", rows.len());
     if !broken.is_empty() {
         bail!("{} could not be run; the reasons are above", broken.join(", "));
     }
     Ok(missed == 0)
+}
+
+/// Runs one of them for a lap; whether it came to its end.
+async fn one(bench: &mut Bench, benchmark: &Benchmark, folder: Option<&Path>) -> Result<bool> {
+    let id = benchmark.id;
+    eprintln!("{id:<4} {}", benchmark.title);
+    bench.turn_to(benchmark);
+    let (before, start) = (bench.samples.clone(), Instant::now());
+    let held = (benchmark.hold)(bench).await;
+    if let Err(error) = &held {
+        eprintln!("{id:<4} broke off: {error:#}");
+        // Half of a benchmark would replace all of it.
+        bench.samples = before;
+    } else if let Some(folder) = folder {
+        table::write(folder, &bench.samples.rows_of(id))?;
+    }
+    eprintln!("{id:<4} took {:.0} s", start.elapsed().as_secs_f64());
+    Ok(held.is_ok())
 }
 
 /// The benchmarks with these ids; all, where none is named.

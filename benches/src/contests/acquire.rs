@@ -3,9 +3,10 @@
 use super::{GOODBYE, all, instructions};
 use crate::bench::Bench;
 use crate::budget::Budget;
-use crate::contest::{Contest, Doing, Party, number};
+use crate::contest::{Contest, number};
 use crate::nothing::Nothing;
-use anyhow::{Result, anyhow};
+use crate::parties::Fresh;
+use anyhow::{Context, Result, anyhow, bail};
 use arc_swap::ArcSwap;
 use qa_pool::core::{ErrorKind, Resource};
 use qa_pool::{Group, Settings};
@@ -22,116 +23,127 @@ const TOGETHER: Budget = Budget::AtMost(8.0);
 const TURN: usize = 64;
 
 pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
-    let resource = ready().await?;
     for (tasks, budget) in [(1, ALONE), (8, TOGETHER), (64, TOGETHER)] {
-        bench.hold(contest(bench, &resource, tasks, budget)).await?;
+        bench.hold(contest(bench, tasks, budget)).await?;
     }
-    let group = Group::from(&resource);
     let each = bench.pick(10_000, 1_000_000);
-    let waiting = waiting(each, move || {
-        let group = group.clone();
-        async move { group.acquire().await.map(drop).map_err(|error| anyhow!(error)) }
-    });
-    let locked = Arc::new(RwLock::new(Arc::new(7_u64)));
-    let lock = self::waiting(each, move || {
-        let locked = Arc::clone(&locked);
-        async move {
-            black_box(Arc::clone(&*locked.read().await));
-            Ok(())
-        }
-    });
-    let awaited = Contest::new("awaited, 1 task", &["ns"], "a group's lease", waiting);
-    bench.hold(awaited.beside("tokio's RwLock", &[], lock)).await?;
-    resource.close(GOODBYE).await;
+    let party = |what| fresh(what, 1, each);
+    let awaited = Contest::new("awaited, 1 task", &["ns"], "a group's lease", party("group"));
+    bench.hold(awaited.beside("tokio's RwLock", &[], party("awaited-lock"))).await?;
     instructions::hold(bench).await
 }
 
 /// Many tasks that acquire and drop, without waiting.
-pub(super) fn contest(
-    bench: &Bench,
-    resource: &Resource<Nothing>,
-    tasks: u32,
-    budget: Budget,
-) -> Contest {
-    let (resource, arc) = (resource.clone(), Arc::new(7_u64));
-    let (swap, locked) =
-        (Arc::new(ArcSwap::from_pointee(7_u64)), Arc::new(std::sync::RwLock::new(Arc::new(7_u64))));
+pub(super) fn contest(bench: &Bench, tasks: u32, budget: Budget) -> Contest {
     let total = bench.pick(20_000, 4_000_000);
-    let lease = many(total, tasks, move || {
-        drop(black_box(resource.try_acquire().map_err(|error| error.kind())?));
-        Ok(())
-    });
-    let clone = many(total, tasks, move || {
-        black_box(Arc::clone(&arc));
-        Ok(())
-    });
-    let load = many(total, tasks, move || {
-        black_box(**swap.load());
-        Ok(())
-    });
-    let lock = many(total, tasks, move || {
-        let client = locked.read().map_err(|_| ErrorKind::Operation)?;
-        black_box(Arc::clone(&client));
-        Ok(())
-    });
-    Contest::new("acquire and drop", &["ns"], "a lease", lease)
+    let party = |what| fresh(what, tasks, total);
+    Contest::new("acquire and drop", &["ns"], "a lease", party("lease"))
         .at("tasks", tasks)
-        .beside("a clone of an Arc", &[budget], clone)
-        .beside("a load of an ArcSwap", &[], load)
-        .beside("a clone in a RwLock", &[], lock)
+        .beside("a clone of an Arc", &[budget], party("arc"))
+        .beside("a load of an ArcSwap", &[], party("swap"))
+        .beside("a clone in a RwLock", &[], party("lock"))
 }
 
-/// A party of many tasks that call this again and again, so often in all; nanoseconds for each call.
-fn many<W>(total: usize, tasks: u32, work: W) -> impl Party + 'static
-where
-    W: Fn() -> Result<(), ErrorKind> + Clone + Send + Sync + 'static,
-{
-    let tasks = usize::try_from(tasks).unwrap_or(usize::MAX);
+/// So many calls in all, by so many tasks, in a process that is new for each round: where things lie in memory
+/// and how the threads fall makes more of a difference than ten rounds of one process show.
+fn fresh(what: &str, tasks: u32, total: usize) -> Fresh {
+    let name = format!("acquire-{what}");
+    Fresh { name, url: String::new(), line: format!("{tasks} {total}"), each: 1 }
+}
+
+/// A round in such a process, after one to warm up: seconds, and nanoseconds for each call.
+pub(crate) async fn round(what: &str, line: &str) -> Result<Vec<f64>> {
+    let (tasks, total) = line.split_once(' ').context("it is told how many tasks, and calls")?;
+    let (tasks, total) = (tasks.parse()?, total.parse()?);
+    once(what, tasks, total).await?;
+    let (took, calls) = once(what, tasks, total).await?;
+    let seconds = took.as_secs_f64();
+    Ok(vec![seconds, seconds * 1e9 / number(calls)])
+}
+
+/// How long it took, and how many calls it were.
+async fn once(what: &str, tasks: usize, total: usize) -> Result<(Duration, usize)> {
     let each = (total / tasks).max(TURN);
-    Doing(move || {
-        let work = work.clone();
-        async move {
-            let took = all(tasks, |_| turns(each, work.clone())).await?;
-            Ok(vec![nanoseconds(took, tasks * each)])
+    let took = match what {
+        "lease" => {
+            let resource = ready().await?;
+            let lease = resource.clone();
+            let call = move || {
+                drop(black_box(lease.try_acquire().map_err(|error| error.kind())?));
+                Ok(())
+            };
+            let took = all(tasks, |_| turns(each, call.clone())).await?;
+            resource.close(GOODBYE).await;
+            took
         }
-    })
+        "arc" => {
+            let arc = Arc::new(7_u64);
+            let call = move || {
+                black_box(Arc::clone(&arc));
+                Ok(())
+            };
+            all(tasks, |_| turns(each, call.clone())).await?
+        }
+        "swap" => {
+            let swap = Arc::new(ArcSwap::from_pointee(7_u64));
+            let call = move || {
+                black_box(**swap.load());
+                Ok(())
+            };
+            all(tasks, |_| turns(each, call.clone())).await?
+        }
+        "lock" => {
+            let locked = Arc::new(std::sync::RwLock::new(Arc::new(7_u64)));
+            let call = move || {
+                let client = locked.read().map_err(|_| ErrorKind::Operation)?;
+                black_box(Arc::clone(&client));
+                Ok(())
+            };
+            all(tasks, |_| turns(each, call.clone())).await?
+        }
+        "group" => {
+            let resource = ready().await?;
+            let group = Group::from(&resource);
+            let took = all(tasks, |_| {
+                let group = group.clone();
+                async move {
+                    for _ in 0..each {
+                        drop(group.acquire().await.map_err(|error| anyhow!(error))?);
+                    }
+                    Ok(())
+                }
+            });
+            let took = took.await?;
+            resource.close(GOODBYE).await;
+            took
+        }
+        "awaited-lock" => {
+            let locked = Arc::new(RwLock::new(Arc::new(7_u64)));
+            let took = all(tasks, |_| {
+                let locked = Arc::clone(&locked);
+                async move {
+                    for _ in 0..each {
+                        black_box(Arc::clone(&*locked.read().await));
+                    }
+                    Ok(())
+                }
+            });
+            took.await?
+        }
+        _ => bail!("nothing is acquired that is called {what}"),
+    };
+    Ok((took, tasks * each))
 }
 
-async fn turns(each: usize, work: impl Fn() -> Result<(), ErrorKind>) -> Result<()> {
+/// Calls it so often, without waiting.
+async fn turns(each: usize, call: impl Fn() -> Result<(), ErrorKind>) -> Result<()> {
     for nth in 0..each {
-        work().map_err(|kind| anyhow!("a lease was refused: {kind}"))?;
+        call().map_err(|kind| anyhow!("a lease was refused: {kind}"))?;
         if nth % TURN == TURN - 1 {
             tokio::task::yield_now().await;
         }
     }
     Ok(())
-}
-
-/// A party of one task that awaits one call after the other; nanoseconds for each.
-fn waiting<F, Fut>(each: usize, call: F) -> impl Party + 'static
-where
-    F: Fn() -> Fut + Clone + Send + Sync + 'static,
-    Fut: Future<Output = Result<()>> + Send + 'static,
-{
-    Doing(move || {
-        let call = call.clone();
-        async move {
-            let calls = |_| {
-                let call = call.clone();
-                async move {
-                    for _ in 0..each {
-                        call().await?;
-                    }
-                    Ok(())
-                }
-            };
-            Ok(vec![nanoseconds(all(1, calls).await?, each)])
-        }
-    })
-}
-
-fn nanoseconds(took: Duration, of: usize) -> f64 {
-    took.as_secs_f64() * 1e9 / number(of)
 }
 
 pub(super) async fn ready() -> Result<Resource<Nothing>> {

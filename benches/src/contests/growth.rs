@@ -1,7 +1,6 @@
 //! B10: how cost grows with tasks and with resources.
 
-use super::acquire::{self, ready};
-use super::{AS_BARE, GOODBYE, all, bare, connected};
+use super::{AS_BARE, GOODBYE, acquire, all, bare, connected};
 use crate::bench::Bench;
 use crate::budget::Budget;
 use crate::contest::{Contest, rate};
@@ -20,11 +19,9 @@ const TASKS: usize = 100;
 const AT_ONCE: usize = 32;
 
 pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
-    let resource = ready().await?;
     for tasks in [1, 10, 100, 1_000, 10_000] {
-        bench.hold(acquire::contest(bench, &resource, tasks, Budget::None)).await?;
+        bench.hold(acquire::contest(bench, tasks, Budget::None)).await?;
     }
-    resource.close(GOODBYE).await;
     bench.driver("redis");
     let url = bench.servers.url(System::Redis).await?;
     let mut bare = bare::redis(&url).await?;

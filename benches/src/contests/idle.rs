@@ -3,10 +3,9 @@
 use super::acquire::ready;
 use super::operations::{Bare, Ours, prepared};
 use crate::bench::Bench;
-use crate::contest::{Contest, Party, number};
-use crate::parties;
-use anyhow::{Context, Result, bail};
-use async_trait::async_trait;
+use crate::contest::{Contest, number};
+use crate::parties::Fresh;
+use anyhow::{Context, Result};
 use qa_servers::System;
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,12 +17,7 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     let count = bench.pick(4, 50);
     for system in System::ALL {
         let url = prepared(&*bench.servers.get(system).await?).await?;
-        let fresh = |whose| Fresh {
-            whose,
-            url: url.clone(),
-            line: format!("{system} {count}"),
-            each: count,
-        };
+        let fresh = |whose| fresh(whose, &url, format!("{system} {count}"), count);
         let units = ["KiB each", "files each"];
         let contest = Contest::new(format!("idle {system}"), &units, "a resource", fresh("ours"))
             .rounds_at_most(10)
@@ -31,12 +25,7 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
         bench.hold(contest).await?;
     }
     let thousands = bench.pick(10, 100);
-    let fresh = |whose| Fresh {
-        whose,
-        url: String::new(),
-        line: format!("leases {}", thousands * 1000),
-        each: thousands,
-    };
+    let fresh = |whose| fresh(whose, "", format!("leases {}", thousands * 1000), thousands);
     let units = ["KiB each 1,000", "files each 1,000"];
     let contest = Contest::new("held", &units, "leases", fresh("ours")).rounds_at_most(10).beside(
         "clones of an Arc",
@@ -46,23 +35,9 @@ pub(crate) async fn hold(bench: &mut Bench) -> Result<()> {
     bench.hold(contest).await
 }
 
-/// A process for each round.
-struct Fresh {
-    whose: &'static str,
-    url: String,
-    line: String,
-    each: usize,
-}
-
-#[async_trait]
-impl Party for Fresh {
-    async fn round(&mut self) -> Result<Vec<f64>> {
-        let child = parties::start(&format!("idle-{}", self.whose), &self.url).await?;
-        let says = child.lock().await.ask(&self.line).await?;
-        let [_, kib, files] = says[..] else { bail!("it said {says:?}") };
-        let each = number(self.each);
-        Ok(vec![kib / each, files / each])
-    }
+/// In a process for each round, so that what the last one left behind is not counted.
+fn fresh(whose: &str, url: &str, line: String, each: usize) -> Fresh {
+    Fresh { name: format!("idle-{whose}"), url: url.to_owned(), line, each }
 }
 
 /// A round in such a process: seconds, and how many KiB and files it has more than before.

@@ -18,7 +18,8 @@ pub(super) fn draw(rows: &[&Row]) -> Result<String> {
     let count = u32::try_from(rows.len())?;
     // One is on the axis, always: it is what all compare with.
     let ends = rows.iter().filter_map(|row| row.spread).flatten();
-    let (low, high) = around(ends.chain([1.0])).unwrap_or((0.5, 2.0));
+    let middles = rows.iter().filter_map(|row| row.ratio);
+    let (low, high) = around(ends.chain(middles).chain([1.0])).unwrap_or((0.5, 2.0));
     {
         let root =
             SVGBackend::with_string(&mut svg, (WIDTH, FRAME + ROW * count)).into_drawing_area();
@@ -45,9 +46,8 @@ pub(super) fn draw(rows: &[&Row]) -> Result<String> {
         for (row, at) in rows.iter().zip(0_u32..) {
             let y = f64::from(count - at) - 0.5;
             let colour = if row.pass { COLOURS[0] } else { COLOURS[1] };
-            if let Some((ratio, [from, to])) =
-                row.ratio.zip(row.spread).filter(|(ratio, _)| *ratio > 0.0)
-            {
+            if let Some(ratio) = row.ratio.filter(|ratio| *ratio > 0.0) {
+                let [from, to] = row.spread.unwrap_or([ratio; 2]);
                 let quartiles = PathElement::new([(from, y), (to, y)], colour.stroke_width(3));
                 chart.draw_series([quartiles]).map_err(failed)?;
                 chart.draw_series([Circle::new((ratio, y), 4, colour.filled())]).map_err(failed)?;
