@@ -7,6 +7,8 @@ use crate::row::Row;
 struct Known {
     id: &'static str,
     contest: &'static str,
+    /// Where the contest is one of several: of those with at least so many tasks or resources.
+    from: u32,
     peer: &'static str,
     why: &'static str,
 }
@@ -15,16 +17,18 @@ const KNOWN: &[Known] = &[
     Known {
         id: "B2",
         contest: "GET through `run`",
+        from: 0,
         peer: "bare driver",
-        why: "`run` adds 0.5 µs to the 2.2 that a command takes: a lease and the timer of its limit have a fifth of \
-              it each, clocks, settings and metrics the rest.",
+        why: "`run` adds 0.5 to 0.7 µs to the two or three that a command takes: a lease and the timer of its limit \
+              have a fifth of it each, clocks, settings and metrics the rest.",
     },
-    Known { id: "B2", contest: "GET", peer: "bare driver", why: A_LEASE_EACH },
-    Known { id: "B2", contest: "GET", peer: "connection-manager", why: A_LEASE_EACH },
-    Known { id: "B2", contest: "SET", peer: "bare driver", why: A_LEASE_EACH },
+    Known { id: "B2", contest: "GET", from: 10, peer: "bare driver", why: A_LEASE_EACH },
+    Known { id: "B2", contest: "GET", from: 10, peer: "connection-manager", why: A_LEASE_EACH },
+    Known { id: "B2", contest: "SET", from: 10, peer: "bare driver", why: A_LEASE_EACH },
     Known {
         id: "B2",
         contest: "SET",
+        from: 10,
         peer: "connection-manager",
         why: "It leaves Nagle's algorithm on, which has the kernel join what many tasks write. Ours has it off, so that \
               no command waits for an answer to those before it; with it off there too, ours was 1.04 of it with \
@@ -33,6 +37,7 @@ const KNOWN: &[Known] = &[
     Known {
         id: "B3",
         contest: "through the batcher",
+        from: 0,
         peer: "bare Insert of all rows",
         why: "One insert of all rows is one part for the server, and is stored as a whole or not at all. A batcher's \
               end every 50,000 rows, as those of the row below it do.",
@@ -40,24 +45,28 @@ const KNOWN: &[Known] = &[
     Known {
         id: "B7",
         contest: "ClickHouse, SELECT",
+        from: 0,
         peer: "clickhouse-driver, kept",
         why: "It speaks the server's native protocol, and ours HTTP, over which the bare driver takes as long: see B6.",
     },
     Known {
         id: "B8",
         contest: "the four in turn",
+        from: 0,
         peer: "bare, one after the other",
         why: TWO_CONNECTIONS,
     },
     Known {
         id: "B8",
         contest: "W12",
+        from: 0,
         peer: "bare, in cells that are set once",
         why: TWO_CONNECTIONS,
     },
     Known {
         id: "B10",
         contest: "GET",
+        from: 0,
         peer: "bare connections",
         why: "A lease for each command, and a count of ours in each clone of the connection that all threads write, \
               take it.",
@@ -65,12 +74,14 @@ const KNOWN: &[Known] = &[
     Known {
         id: "B14",
         contest: "W5",
+        from: 0,
         peer: "pymongo",
         why: "The Rust driver is slower than pymongo here, and ours is faster than the Rust driver: see the row above it.",
     },
     Known {
         id: "B15",
         contest: "W6 a key",
+        from: 0,
         peer: "bare driver",
         why: "Ours has the next connection bind it too, and bounds each question: 15 µs of the processor for each of \
               the two, with a cache that is cold, as nothing else happens meanwhile.",
@@ -89,7 +100,10 @@ const WITHIN: &str =
 /// Says why the row's budget is missed, or nothing where it is met or nobody knows.
 pub(crate) fn explain(row: &mut Row) {
     let is_of = |known: &&Known| {
-        known.id == row.id && known.peer == row.peer_name && row.contest.starts_with(known.contest)
+        known.id == row.id
+            && known.peer == row.peer_name
+            && row.contest.starts_with(known.contest)
+            && row.amount.is_none_or(|amount| amount >= known.from)
     };
     let known = KNOWN.iter().find(is_of).map(|known| known.why);
     let why = known.or_else(|| is_within(row).then_some(WITHIN));
@@ -112,18 +126,25 @@ mod tests {
 
     #[test]
     fn what_is_missed_is_explained_by_the_first_that_fits_and_what_is_met_is_not() {
-        let why = |contest: &str, budget| {
-            let setting =
-                Setting { id: "B2".into(), contest: contest.into(), ..Setting::default() };
+        let why_at = |contest: &str, tasks: Option<u32>, budget| {
+            let setting = Setting {
+                id: "B2".into(),
+                contest: contest.into(),
+                at: tasks.map(|tasks| ("tasks", tasks)),
+                ..Setting::default()
+            };
             let peer = ("bare driver", &[1.0, 1.0, 1.0][..]);
             let ours = &[0.8, 0.9, 1.0];
             let mut row = Row::new(&setting, "x/s", ours, peer, Budget::AtLeast(budget));
             explain(&mut row);
             row.why
         };
+        let why = |contest, budget| why_at(contest, None, budget);
         assert!(why("GET through `run`", 0.97).unwrap().starts_with("`run`"));
         assert_eq!(why("GET", 0.97).as_deref(), Some(A_LEASE_EACH));
         assert_eq!((why("GET", 0.9), why("MGET", 0.97)), (None, None));
+        assert_eq!(why_at("GET", Some(10), 0.97).as_deref(), Some(A_LEASE_EACH));
+        assert_eq!(why_at("GET", Some(1), 0.97), None);
         assert_eq!(why("MGET", 0.94).as_deref(), Some(WITHIN));
     }
 

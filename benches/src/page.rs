@@ -16,10 +16,12 @@ Ours beside others, on real servers, in the same run. `make bench` makes this pa
 budget that is missed stays here as **missed**.
 
 All parties of a contest do the same work against the same server, a round each, in turns; who is first, and who
-comes after whom, changes from round to round, and the first round does not count. A ratio is ours to the
-peer's within a round: its median, with the quartiles. What slows a round slows all who take part in it, so
-the ratio is what decides; the figures beside it are medians of the rounds, and are this machine's. For what
-is counted by the second more is better, for times and memory less is.
+comes after whom, changes from round to round. The rounds are spread over laps through all of the benchmarks,
+each with servers that are started for it, so that what a machine does for some minutes is in the spread; the
+first round of a lap does not count. A ratio is ours to the peer's within a round: its median, with the
+quartiles. What slows a round slows all who take part in it, so the ratio is what decides; the figures beside it
+are medians of the rounds, and are this machine's. For what is counted by the second more is better, for times
+and memory less is.
 
 A peer that is another client or pool runs in a process of its own, as ours does where memory is measured;
 a *bare* one is the driver that ours is built on, without ours. A *lease* is acquired for each operation,

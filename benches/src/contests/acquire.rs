@@ -65,74 +65,88 @@ pub(crate) async fn round(what: &str, line: &str) -> Result<Vec<f64>> {
 async fn once(what: &str, tasks: usize, total: usize) -> Result<(Duration, usize)> {
     let each = (total / tasks).max(TURN);
     let took = match what {
-        "lease" => {
-            let resource = ready().await?;
-            let lease = resource.clone();
-            let call = move || {
-                drop(black_box(lease.try_acquire().map_err(|error| error.kind())?));
-                Ok(())
-            };
-            let took = all(tasks, |_| turns(each, call.clone())).await?;
-            resource.close(GOODBYE).await;
-            took
-        }
+        "lease" => leases(tasks, each).await?,
         "arc" => {
             let arc = Arc::new(7_u64);
-            let call = move || {
+            many(tasks, each, move || {
                 black_box(Arc::clone(&arc));
                 Ok(())
-            };
-            all(tasks, |_| turns(each, call.clone())).await?
+            })
+            .await?
         }
         "swap" => {
             let swap = Arc::new(ArcSwap::from_pointee(7_u64));
-            let call = move || {
+            many(tasks, each, move || {
                 black_box(**swap.load());
                 Ok(())
-            };
-            all(tasks, |_| turns(each, call.clone())).await?
+            })
+            .await?
         }
         "lock" => {
             let locked = Arc::new(std::sync::RwLock::new(Arc::new(7_u64)));
-            let call = move || {
+            many(tasks, each, move || {
                 let client = locked.read().map_err(|_| ErrorKind::Operation)?;
                 black_box(Arc::clone(&client));
                 Ok(())
-            };
-            all(tasks, |_| turns(each, call.clone())).await?
+            })
+            .await?
         }
-        "group" => {
-            let resource = ready().await?;
-            let group = Group::from(&resource);
-            let took = all(tasks, |_| {
-                let group = group.clone();
-                async move {
-                    for _ in 0..each {
-                        drop(group.acquire().await.map_err(|error| anyhow!(error))?);
-                    }
-                    Ok(())
-                }
-            });
-            let took = took.await?;
-            resource.close(GOODBYE).await;
-            took
-        }
-        "awaited-lock" => {
-            let locked = Arc::new(RwLock::new(Arc::new(7_u64)));
-            let took = all(tasks, |_| {
-                let locked = Arc::clone(&locked);
-                async move {
-                    for _ in 0..each {
-                        black_box(Arc::clone(&*locked.read().await));
-                    }
-                    Ok(())
-                }
-            });
-            took.await?
-        }
+        "group" => group_leases(tasks, each).await?,
+        "awaited-lock" => awaited_locks(tasks, each).await?,
         _ => bail!("nothing is acquired that is called {what}"),
     };
     Ok((took, tasks * each))
+}
+
+async fn leases(tasks: usize, each: usize) -> Result<Duration> {
+    let resource = ready().await?;
+    let own = resource.clone();
+    let took = many(tasks, each, move || {
+        drop(black_box(own.try_acquire().map_err(|error| error.kind())?));
+        Ok(())
+    })
+    .await?;
+    resource.close(GOODBYE).await;
+    Ok(took)
+}
+
+async fn group_leases(tasks: usize, each: usize) -> Result<Duration> {
+    let resource = ready().await?;
+    let group = Group::from(&resource);
+    let took = all(tasks, |_| {
+        let group = group.clone();
+        async move {
+            for _ in 0..each {
+                drop(group.acquire().await.map_err(|error| anyhow!(error))?);
+            }
+            Ok(())
+        }
+    })
+    .await?;
+    resource.close(GOODBYE).await;
+    Ok(took)
+}
+
+async fn awaited_locks(tasks: usize, each: usize) -> Result<Duration> {
+    let locked = Arc::new(RwLock::new(Arc::new(7_u64)));
+    all(tasks, |_| {
+        let locked = Arc::clone(&locked);
+        async move {
+            for _ in 0..each {
+                black_box(Arc::clone(&*locked.read().await));
+            }
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// Tasks that call this so often each, without waiting.
+async fn many<C>(tasks: usize, each: usize, call: C) -> Result<Duration>
+where
+    C: Fn() -> Result<(), ErrorKind> + Clone + Send + Sync + 'static,
+{
+    all(tasks, |_| turns(each, call.clone())).await
 }
 
 /// Calls it so often, without waiting.
