@@ -12,6 +12,7 @@ use crate::{host, page, python};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -107,7 +108,7 @@ impl Bench {
     pub(crate) async fn hold(&mut self, mut contest: Contest) -> Result<()> {
         let rounds = self.plan.rounds(contest.rounds);
         let what = title(&contest.title, contest.at);
-        if rounds == 0 || self.only.as_ref().is_some_and(|only| !what.contains(only)) {
+        if rounds.is_empty() || self.only.as_ref().is_some_and(|only| !what.contains(only)) {
             return Ok(());
         }
         eprintln!("     {what}");
@@ -151,11 +152,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The rounds of the present lap, of a contest that has at most so many in all.
-    fn rounds(self, most: Option<u32>) -> u32 {
+    /// Which rounds are in the present lap, of a contest that has at most so many in all.
+    fn rounds(self, most: Option<u32>) -> Range<u32> {
         let all = most.map_or(self.rounds, |most| self.rounds.min(most));
         let until = |lap| all * lap / self.laps;
-        until(self.lap + 1) - until(self.lap)
+        until(self.lap)..until(self.lap + 1)
     }
 }
 
@@ -184,16 +185,17 @@ struct Turns {
     failed: Option<String>,
 }
 
-/// What each party did, ours first. A peer that fails is out; ours may not.
-async fn take_turns(contest: &mut Contest, rounds: u32) -> Result<Vec<Turns>> {
+/// What each party did in these rounds, ours first. A peer that fails is out; ours may not.
+async fn take_turns(contest: &mut Contest, rounds: Range<u32>) -> Result<Vec<Turns>> {
     let units = contest.units.len();
     let mut parties: Vec<&mut Box<dyn Party>> = vec![&mut contest.ours.1];
     parties.extend(contest.peers.iter_mut().map(|peer| &mut peer.party));
     let (count, none) = (parties.len(), Turns { samples: vec![Vec::new(); units], failed: None });
     let mut turns = vec![none; count];
-    let warm_up = usize::from(!contest.cold);
-    for round in 0..usize::try_from(rounds)? + warm_up {
-        for turn in order(round, count) {
+    let (warm_up, first) = (usize::from(!contest.cold), usize::try_from(rounds.start)?);
+    for round in 0..rounds.len() + warm_up {
+        // A lap goes on with the order where the last one ended.
+        for turn in order(first + round, count) {
             let Turns { samples, failed } = &mut turns[turn];
             if failed.is_some() {
                 continue;
@@ -236,9 +238,9 @@ mod tests {
     #[test]
     fn the_laps_share_the_rounds_and_a_single_one_is_in_the_last() {
         let shares = |rounds, most| [0, 1, 2].map(|lap| Plan { rounds, laps: 3, lap }.rounds(most));
-        assert_eq!(shares(21, None), [7, 7, 7]);
-        assert_eq!(shares(21, Some(10)), [3, 3, 4]);
-        assert_eq!(shares(1, Some(10)), [0, 0, 1]);
+        assert_eq!(shares(21, None), [0..7, 7..14, 14..21]);
+        assert_eq!(shares(21, Some(10)), [0..3, 3..6, 6..10]);
+        assert_eq!(shares(1, Some(10)), [0..0, 0..0, 0..1]);
     }
 
     #[test]
@@ -265,20 +267,20 @@ mod tests {
         let mut contest = Contest::new("x", &["x/s"], "ours", party('o', 0.0))
             .beside("a", &[], party('a', 10.0))
             .beside("b", &[], party('b', 20.0));
-        let done = take_turns(&mut contest, 2).await.unwrap();
+        let done = take_turns(&mut contest, 0..2).await.unwrap();
         assert_eq!(*turns.lock().unwrap(), "oababoboa");
         assert_eq!(done[0].samples, [[2.0, 3.0]]);
         assert_eq!(done[2].samples, [[22.0, 23.0]]);
 
         let mut cold = Contest::new("x", &["x/s"], "ours", party('o', 0.0)).cold();
-        assert_eq!(take_turns(&mut cold, 2).await.unwrap()[0].samples, [[1.0, 2.0]]);
+        assert_eq!(take_turns(&mut cold, 0..2).await.unwrap()[0].samples, [[1.0, 2.0]]);
 
         let mut contest = Contest::new("x", &["x/s"], "ours", party('o', 0.0));
         contest = contest.beside("failing", &[], failing);
-        let done = take_turns(&mut contest, 2).await.unwrap();
+        let done = take_turns(&mut contest, 0..2).await.unwrap();
         assert_eq!((done[0].samples[0].len(), done[1].samples[0].len()), (2, 0));
         assert_eq!(done[1].failed.as_deref(), Some("it is out"));
         let ours = Doing(|| async { anyhow::bail!("ours is out") });
-        assert!(take_turns(&mut Contest::new("x", &["x/s"], "ours", ours), 2).await.is_err());
+        assert!(take_turns(&mut Contest::new("x", &["x/s"], "ours", ours), 0..2).await.is_err());
     }
 }
