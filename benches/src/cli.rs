@@ -18,11 +18,11 @@ pub(crate) struct Cli {
     pub(crate) short: bool,
     /// Rounds that count, after one that warms up; slow benchmarks take fewer, 10, and builds at most 3
     /// [default: 21, and 2 with --short]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) rounds: Option<u32>,
     /// How often all of it is gone through, with a share of the rounds and servers of its own each time: what
     /// a machine does for minutes is in the spread then [default: 3, and 1 with --short]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) laps: Option<u32>,
     /// Only the contests whose title has this in it; writes no table
     #[arg(long, value_name = "TEXT", conflicts_with = "out")]
@@ -78,7 +78,15 @@ mod tests {
         let cli = Cli::parse_from(["benches", "B1", "b2", "--short", "--rounds", "3"]);
         assert!(cli.command.is_none() && cli.short);
         assert_eq!((cli.ids.len(), cli.rounds), (2, Some(3)));
-        assert!(Cli::try_parse_from(["benches", "--rounds", "0"]).is_err());
+        for wrong in
+            [["--rounds", "0"], ["--rounds", "100001"], ["--laps", "0"], ["--laps", "1001"]]
+        {
+            assert!(
+                Cli::try_parse_from(["benches"].into_iter().chain(wrong)).is_err(),
+                "{wrong:?}"
+            );
+        }
+        assert_eq!(Cli::parse_from(["benches", "--laps", "2"]).laps, Some(2));
         let only = ["benches", "B2", "--only", "run"];
         assert_eq!(Cli::parse_from(only).only.as_deref(), Some("run"));
         // A part would stand for the whole.

@@ -108,7 +108,7 @@ const TWO_CONNECTIONS: &str = "RabbitMQ takes nearly all of it, and ours makes t
     publishing; and each of the others has answered a ping when it counts as connected.";
 
 const A_LEASE_EACH: &str = "Each command has a lease, and a clone of the driver's connection, whose counts all threads \
-    write. With a lease for each task, and so one clone, GET is 1.00 of it, for 100 tasks and for 1,000.";
+    write. With a lease for each task, and so one clone, GET was 1.00 of it, for 100 tasks and for 1,000.";
 
 const WITHIN: &str =
     "The budget is between the quartiles: the rounds differ by more than what is missed.";

@@ -29,7 +29,8 @@ pub(crate) async fn run(cli: Cli) -> Result<bool> {
     let docs = (!cli.short && cli.only.is_none()).then_some(Path::new("docs"));
     let folder = cli.out.as_deref().or(docs);
     let rounds = cli.rounds.unwrap_or(if cli.short { ROUNDS_IN_SHORT } else { ROUNDS });
-    let laps = cli.laps.unwrap_or(if cli.short { 1 } else { LAPS });
+    // A lap without a round would start servers for nothing.
+    let laps = cli.laps.unwrap_or(if cli.short { 1 } else { LAPS }).min(rounds);
     let mut bench = Bench::new(cli.short, Plan { rounds, laps, lap: 0 }, cli.only)?;
     let (began, mut broken) = (Instant::now(), Vec::new());
     for lap in 1..=laps {
