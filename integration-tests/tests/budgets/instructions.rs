@@ -46,15 +46,15 @@ fn what_is_done_for_every_operation_has_the_instructions_of_its_budget() {
     let Budgets { tolerance, mut of } = budgets("instructions");
     let counted = Counted::build().unwrap();
     let arc_clone = counted.once("arc").unwrap();
-    println!("a clone of an Arc: {arc_clone:.1}");
+    println!("a clone of an Arc: {arc_clone}");
     let mut missed = Vec::new();
     for (operation, what) in COUNTED {
         let count = counted.once(what).unwrap();
         let clones = count / arc_clone;
-        println!("{operation}: {count:.1}, which is {clones:.1} clones of an Arc");
+        println!("{operation}: {count}, which is {clones:.1} clones of an Arc");
         let budget = of.remove(operation).unwrap();
         if let Some(why) = budget.missed(count, arc_clone, tolerance) {
-            missed.push(format!("{operation}: {count:.1} is {why}, where {budget:?}"));
+            missed.push(format!("{operation}: {count} is {why}, where {budget:?}"));
         }
     }
     assert!(missed.is_empty(), "{missed:#?}");

@@ -24,8 +24,8 @@ async fn rabbitmq_costs_what_its_budget_says() {
     let ours = async || {
         drop(publisher.publish("", QUEUE, b"order", BasicProperties::default()).await.unwrap());
     };
-    // All that it allocates: a publish of the bare driver allocates one less where the driver's thread has sent
-    // it before it is awaited, and beside one that had that luck, one that had none would cost more.
+    // All that it allocates, beside nothing: a bare publish allocates one less where the driver's thread has sent it
+    // before it is awaited, and so does ours, so that the difference would hang on which of them had that luck.
     let ours = cost(proxy, ours, async || {}).await;
     hold("rabbitmq", &[("a confirmed publish", ours)]);
     proxied.rig.close().await;
